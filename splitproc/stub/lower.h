@@ -1,0 +1,82 @@
+/* lower.h - what the adapter (lower half) offers to the stub (upper half).
+ *
+ * All types and constants are those of the MPI-5 standard ABI (mpi_std.h,
+ * generated). A *lower handle* is either a predefined handle of the standard
+ * ABI (< 0x1000) or the native handle of the real library widened to pointer
+ * size (always >= 0x1000): the adapter needs no table for user objects.
+ * Lower handles die with the lower half; the stub's objects hold them in
+ * their `lower` field and get new ones at a restart.
+ * Every function returns an error class of the standard ABI (0 = success).
+ */
+#ifndef MANA_LOWER_H
+#define MANA_LOWER_H
+
+#include "control.h"
+#include "mpi_std.h"
+
+/* A completed operation, as far as the upper half needs to know. */
+struct mana_status {
+	int source, tag, error, cancelled;
+	int64_t bytes;
+};
+
+enum mana_send_mode { MANA_SEND_STANDARD, MANA_SEND_SYNC };
+enum mana_wait_mode { MANA_WAIT_ALL, MANA_WAIT_ANY, MANA_WAIT_SOME };
+
+/* Not an MPI error class: the wait saw ctl->intr change; the requests live on. */
+#define MANA_INTERRUPTED (-1)
+
+/* Primitives written by hand in adapter/prim.c. `seq` is the value of
+ * ctl->intr that the caller has acted upon: when it changes, waits return
+ * MANA_INTERRUPTED with the request(s) still active. */
+struct mana_prims {
+	/* isend + test loop. *req = 0 when complete, else the native request that goes on. */
+	int (*send)(const void *buf, MPI_Count n, MPI_Datatype t, int dst, int tag, MPI_Comm c, int mode,
+	            uint32_t seq, MPI_Request *req);
+	int (*recv)(void *buf, MPI_Count n, MPI_Datatype t, int src, int tag, MPI_Comm c, uint32_t seq,
+	            MPI_Request *req, struct mana_status *st);
+	/* Wait for n native requests (0 entries are inactive). ALL: all; ANY: one, its index in *which
+	 * (-1: none active); SOME: at least one, *ndone indices in which[]. Completed entries of reqs become 0,
+	 * their status goes to st[i] at the same index (st may be NULL). */
+	int (*wait)(int n, MPI_Request reqs[], int mode, uint32_t seq, int *ndone, int which[],
+	            struct mana_status st[]);
+	/* Same without waiting; *ndone = 0 when nothing (ALL: not everything) is complete. */
+	int (*test)(int n, MPI_Request reqs[], int mode, int *ndone, int which[], struct mana_status st[]);
+	int (*probe)(int src, int tag, MPI_Comm c, uint32_t seq, struct mana_status *st); /* iprobe loop */
+	int (*iprobe)(int src, int tag, MPI_Comm c, int *flag, struct mana_status *st);
+	int (*improbe)(int src, int tag, MPI_Comm c, int *flag, MPI_Message *m, struct mana_status *st);
+	int (*mprobe)(int src, int tag, MPI_Comm c, uint32_t seq, MPI_Message *m, struct mana_status *st);
+	int (*mrecv)(void *buf, MPI_Count n, MPI_Datatype t, MPI_Message *m, struct mana_status *st);
+	/* World ranks of a native communicator's local (remote=0) or remote group, relative to `world`. */
+	int (*members)(MPI_Comm c, int remote, MPI_Comm world, int n, int ranks[]);
+	/* Communicator over `n` ranks of `world`, collective over those only (MPI_Comm_create_group). */
+	int (*comm_from_ranks)(MPI_Comm world, int n, const int ranks[], int tag, MPI_Comm *out);
+	/* Number of basic elements in `bytes` received bytes of type t (MPI_Get_elements), MPI_UNDEFINED if none. */
+	int (*elements)(MPI_Datatype t, int64_t bytes, MPI_Count *n);
+	/* User op number `slot`: the adapter calls ctl-independent `call(slot, in, inout, n, type)` in the upper
+	 * half (fs switched) for each reduction step. */
+	int (*op_create)(int slot, int commute, MPI_Op *out);
+	/* fs base of a new donor thread, for a program thread that has none of its own. */
+	int (*donor)(uint64_t *lower_fs);
+	void (*donor_free)(uint64_t lower_fs);
+};
+
+/* What the stub offers to the adapter. */
+struct mana_upper {
+	void (*op_call)(int slot, void *in, void *inout, int64_t n, MPI_Datatype lower_type);
+};
+
+#include "lower_table.h" /* generated: struct mana_lower_gen, one member per forwarded MPI function */
+
+struct mana_lower {
+	uint64_t size; /* sizeof(struct mana_lower): both sides were built together */
+	struct mana_prims p;
+	struct mana_lower_gen f;
+	int lib_version, lib_subversion;
+	int tag_ub;
+	MPI_Comm world; /* native world handle as a lower handle (MPI_COMM_WORLD) */
+	uint64_t main_fs; /* fs base of the adapter's main thread */
+	struct mana_upper *upper; /* set by the stub after entry */
+};
+
+#endif
