@@ -1,0 +1,65 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// frontOnly are functions that the front ends answer without the core.
+func frontOnly(f *Function) bool {
+	return f.Cat == "fortran-conversion" || f.Name == "Pcontrol" || f.Name == "Aint_add" || f.Name == "Aint_diff"
+}
+
+// successor maps old functions to the core function that does their work;
+// those whose parameters changed are written out in the front end.
+var successor = map[string]string{
+	"Address": "Get_address", "Attr_delete": "Comm_delete_attr", "Attr_get": "Comm_get_attr", "Attr_put": "Comm_set_attr",
+	"Errhandler_create": "Comm_create_errhandler", "Errhandler_get": "Comm_get_errhandler",
+	"Errhandler_set": "Comm_set_errhandler", "Keyval_create": "Comm_create_keyval", "Keyval_free": "Comm_free_keyval",
+	"Type_hindexed": "Type_create_hindexed", "Type_hvector": "Type_create_hvector", "Type_struct": "Type_create_struct",
+	"Type_extent": "Type_get_extent", "Type_lb": "Type_get_extent", "Type_ub": "Type_get_extent",
+	"Get_elements_x": "Get_elements", "Status_set_elements_x": "Status_set_elements", "Type_size_x": "Type_size",
+	"Type_get_extent_x": "Type_get_extent", "Type_get_true_extent_x": "Type_get_true_extent",
+}
+
+// coreFunctions lists every core_X with the parameters it has.
+func (t *Tables) coreFunctions() []Function {
+	var out []Function
+	for i := range t.Functions {
+		f := &t.Functions[i]
+		if frontOnly(f) || successor[f.Name] != "" {
+			continue
+		}
+		switch {
+		case f.sharesCore():
+			g := f.large()
+			g.Name, g.isLargeOne = f.Name, false
+			out = append(out, g)
+		case f.HasLarge:
+			out = append(out, f.base(), f.large())
+		default:
+			out = append(out, f.base())
+		}
+	}
+	return out
+}
+
+func genCoreAPI(t *Tables, b *bytes.Buffer) {
+	b.WriteString("#ifndef MANA_CORE_API_H\n#define MANA_CORE_API_H\n\n")
+	for _, f := range t.coreFunctions() {
+		fmt.Fprintf(b, "HIDDEN %s\n", corePrototype(&f))
+	}
+	b.WriteString("\n#endif\n")
+}
+
+func corePrototype(f *Function) string {
+	return fmt.Sprintf("%s core_%s(%s);", f.retType(), f.Name, cParams(f.Params, ownType))
+}
+
+func genCoreDefault(t *Tables, b *bytes.Buffer) {
+	b.WriteString("#include \"core.h\"\n\n#pragma GCC diagnostic ignored \"-Wunused-parameter\"\n\n")
+	for _, f := range t.coreFunctions() {
+		fmt.Fprintf(b, "__attribute__((weak)) %s core_%s(%s)\n{\n\tcore_unsupported(\"MPI_%s\");\n}\n",
+			f.retType(), f.Name, cParams(f.Params, ownType), f.Name)
+	}
+}
