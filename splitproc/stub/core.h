@@ -87,6 +87,7 @@ struct core_comm {
 	struct core_topo *topo;
 	char name[128];
 	int freed;
+	struct core_drained *drained, **drained_tail; /* messages in upper-half memory, in order (core_p2p.h) */
 };
 
 /* Datatypes: how it was made, so that it can be made again (lazily: lower == 0 means "not yet in this lower half"). */
@@ -121,6 +122,8 @@ struct core_request {
 	uint32_t vid;
 	uint8_t kind, state, persistent, mode; /* mode: enum mana_send_mode (+ buffered, ready) */
 	uint8_t freed;                          /* MPI_Request_free on an active request */
+	uint8_t live;                           /* the handle is valid */
+	uint8_t cancel;                         /* MPI_Cancel was called */
 	MPI_Request lower;                      /* 0: nothing posted below */
 	struct mana_status st;                  /* valid when DONE */
 	/* arguments, kept to post it again after a restart (receives) or at each Start */
@@ -130,8 +133,12 @@ struct core_request {
 	int peer, tag;
 	struct core_comm *comm;
 	uint64_t seq; /* order of posting, so that receives are posted again in order */
-	struct core_request *prev, *next; /* list of active requests */
-	void *aux;    /* bsend copy, collective arguments … freed with the request */
+	struct core_request *next; /* free list */
+	void *aux;    /* bsend copy, collective arguments … core_free'd with the request */
+	/* REQ_COLL (nonblocking and persistent collectives, file operations; core_request.h): */
+	int (*start)(struct core_request *r);    /* persistent: post it below, set r->lower */
+	void (*release)(struct core_request *r); /* once, when the operation is over, or at MPI_Request_free
+	                                            of an inactive one: drop references */
 };
 
 HIDDEN extern struct core_table core_comms, core_types, core_ops, core_requests, core_groups, core_infos,
@@ -193,12 +200,14 @@ HIDDEN uint32_t core_gate(volatile struct mana_thread *t);
 #define ENTER()                                                     \
 	volatile struct mana_thread *self_ = core_self_thread();    \
 	self_->state = MANA_IN;                                     \
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);                    \
 	if (unlikely(mana_ctl->pending | (self_->lower_fs == 0)))   \
 		core_gate(self_)
 /* … and every way out. */
 #define LEAVE(rc)                         \
 	do {                              \
 		int rc_ = (rc);           \
+		__atomic_signal_fence(__ATOMIC_SEQ_CST); /* a stopped thread that is OUT has finished its stores */ \
 		self_->state = MANA_OUT;  \
 		return rc_;               \
 	} while (0)
@@ -223,7 +232,9 @@ HIDDEN uint64_t core_hash(uint64_t seed, const void *p, size_t n);
 /* ---- hooks between the parts ---- */
 HIDDEN int core_drain_messages(void);   /* core_drain.c: the message drain proper */
 HIDDEN int core_drained_any(void);      /* messages in upper-half buffers? */
-HIDDEN void core_repost_receives(void); /* core_request.c: after a restart, in order of seq */
+HIDDEN void core_repost_receives(void); /* core_repost.c: after a restart, in order of seq */
+HIDDEN void core_drained_drop(struct core_comm *c); /* core_queue.c: the last reference to c is gone */
+HIDDEN void core_p2p_finalize(void);    /* core_request.c: buffered sends and freed requests, before MPI_Finalize below */
 HIDDEN int core_rebuild_objects(void);  /* core_rebuild.c: communicators, ops …; types are lazy */
 HIDDEN int core_init_objects(void);     /* core_env.c: world, self, tables after MPI_Init */
 
