@@ -1,0 +1,259 @@
+package task
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+var (
+	// ErrTimeout: the task did not stop in time.
+	ErrTimeout = errors.New("timed out")
+	// ErrGone: the task exited or was killed.
+	ErrGone = errors.New("the task is gone")
+)
+
+// Task is one thread under control. Only the thread that made it may use it.
+type Task struct {
+	TID int
+
+	gate    uint64 // a syscall instruction in the target
+	scratch Range  // memory of the target that helpers may overwrite
+	mem     *os.File
+	seized  bool // PTRACE_SEIZE, not PTRACE_TRACEME or auto-attach to one
+
+	loan     *loan       // the program's state while we borrow the task
+	inSysc   bool        // stopped at a syscall-exit-stop
+	deferred unix.Signal // a SIGSTOP that arrived in the middle of a remote call
+	bySysc   bool        // step by PTRACE_SYSCALL, see stepRequest
+	stepSet  bool
+	newTask  int // task id reported by the last clone/fork event
+}
+
+// Range is a piece of the target's address space.
+type Range struct{ Addr, Len uint64 }
+
+// StopKind says why a task stopped.
+type StopKind int
+
+const (
+	StopSignal  StopKind = iota // a signal is about to be delivered
+	StopEvent                   // PTRACE_EVENT_*
+	StopGroup                   // SIGSTOP and friends stopped the process
+	StopSyscall                 // syscall entry or exit
+	StopExited                  // no longer there
+	StopKilled
+)
+
+// Stop is one state change of a task.
+type Stop struct {
+	Kind   StopKind
+	Signal unix.Signal
+	Event  int    // PTRACE_EVENT_* for StopEvent
+	Msg    uint64 // its message: the new task's id for clone and fork
+	Status int    // exit status for StopExited
+}
+
+// Gone tells that there is no task any more.
+func (s Stop) Gone() bool { return s.Kind == StopExited || s.Kind == StopKilled }
+
+func (s Stop) String() string {
+	switch s.Kind {
+	case StopExited:
+		return fmt.Sprintf("exit with status %d", s.Status)
+	case StopKilled:
+		return fmt.Sprintf("death by %v", s.Signal)
+	case StopEvent:
+		return fmt.Sprintf("ptrace event %d", s.Event)
+	case StopSyscall:
+		return "syscall stop"
+	case StopGroup:
+		return fmt.Sprintf("job-control stop by %v", s.Signal)
+	}
+	return fmt.Sprintf("signal %v", s.Signal)
+}
+
+const traceOptions = unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK |
+	unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_TRACESYSGOOD
+
+// Seize attaches to tid without stopping it.
+func Seize(tid int) (*Task, error) {
+	if err := ptrace(unix.PTRACE_SEIZE, tid, 0, traceOptions); err != nil {
+		return nil, fmt.Errorf("attach to task %d: %w", tid, explainSeize(tid, err))
+	}
+	return &Task{TID: tid, seized: true}, nil
+}
+
+// explainSeize names another tracer, the usual reason of EPERM.
+func explainSeize(tid int, err error) error {
+	if tracer, e := TracerPID(tid); e == nil && tracer != 0 {
+		return fmt.Errorf("process %d already traces it: %w", tracer, err)
+	}
+	return err
+}
+
+// TracerPID reads the TracerPid of a task, 0 if none.
+func TracerPID(tid int) (int, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
+	if err != nil {
+		return 0, err
+	}
+	for _, l := range strings.Split(string(b), "\n") {
+		if v, ok := strings.CutPrefix(l, "TracerPid:"); ok {
+			return strconv.Atoi(strings.TrimSpace(v))
+		}
+	}
+	return 0, fmt.Errorf("no TracerPid in /proc/%d/status", tid)
+}
+
+// Attached makes a Task of a clone or fork child that the kernel attached to
+// this thread by itself because its parent is traced; it has a first stop to be
+// collected by WaitStop. Gate and scratch are those of parent.
+func Attached(tid int, parent *Task) *Task {
+	return &Task{TID: tid, seized: parent.seized, gate: parent.gate, scratch: parent.scratch}
+}
+
+// Interrupt asks a seized task to stop; WaitStop collects the stop.
+func (t *Task) Interrupt() error {
+	if err := ptrace(unix.PTRACE_INTERRUPT, t.TID, 0, 0); err != nil {
+		return fmt.Errorf("interrupt task %d: %w", t.TID, err)
+	}
+	return nil
+}
+
+// WaitStop waits for the next stop, or the end, of the task.
+func (t *Task) WaitStop(timeout time.Duration) (Stop, error) {
+	ws, err := await(t.TID, timeout)
+	if err != nil {
+		return Stop{}, fmt.Errorf("wait for task %d: %w", t.TID, err)
+	}
+	t.inSysc = false
+	return t.decode(ws), nil
+}
+
+func (t *Task) decode(ws unix.WaitStatus) Stop {
+	switch {
+	case ws.Exited():
+		return Stop{Kind: StopExited, Status: ws.ExitStatus()}
+	case ws.Signaled():
+		return Stop{Kind: StopKilled, Signal: ws.Signal()}
+	}
+	sig := ws.StopSignal()
+	event := int(ws) >> 16
+	switch {
+	case event == unix.PTRACE_EVENT_STOP && isStopSignal(sig):
+		return Stop{Kind: StopGroup, Signal: sig}
+	case event != 0:
+		msg, _ := getEventMsg(t.TID)
+		return Stop{Kind: StopEvent, Signal: sig, Event: event, Msg: msg}
+	case sig == unix.SIGTRAP|0x80:
+		return Stop{Kind: StopSyscall}
+	}
+	return Stop{Kind: StopSignal, Signal: sig}
+}
+
+func isStopSignal(s unix.Signal) bool {
+	return s == unix.SIGSTOP || s == unix.SIGTSTP || s == unix.SIGTTIN || s == unix.SIGTTOU
+}
+
+// InterruptWait stops a seized task at a PTRACE_EVENT_STOP. Signals that arrive
+// on the way are delivered to the program first: their handler's frame is then
+// part of its state.
+func (t *Task) InterruptWait(timeout time.Duration) (Stop, error) {
+	if err := t.Interrupt(); err != nil {
+		return Stop{}, err
+	}
+	return t.CollectStop(timeout)
+}
+
+// CollectStop is the second half of InterruptWait, so that many tasks can be
+// interrupted before the first is waited for.
+func (t *Task) CollectStop(timeout time.Duration) (Stop, error) {
+	deadline := time.Now().Add(timeout)
+	for {
+		s, err := t.WaitStop(time.Until(deadline))
+		if err != nil {
+			return s, err
+		}
+		switch {
+		case s.Gone():
+			return s, fmt.Errorf("task %d: %v: %w", t.TID, s, ErrGone)
+		case s.Kind == StopGroup, s.Kind == StopEvent && s.Event == unix.PTRACE_EVENT_STOP:
+			return s, nil
+		case s.Kind == StopSignal:
+			err = t.Cont(s.Signal)
+		default:
+			err = t.Cont(0)
+		}
+		if err != nil {
+			return s, err
+		}
+	}
+}
+
+// Cont gives the task back to the program, delivering sig if it is not 0.
+func (t *Task) Cont(sig unix.Signal) error {
+	if err := t.Return(); err != nil {
+		return err
+	}
+	if err := ptrace(unix.PTRACE_CONT, t.TID, 0, uintptr(sig)); err != nil {
+		return fmt.Errorf("continue task %d: %w", t.TID, err)
+	}
+	return nil
+}
+
+// Detach gives the task back to the program and ends the control over it.
+func (t *Task) Detach(sig unix.Signal) error {
+	err := t.Return()
+	if e := ptrace(unix.PTRACE_DETACH, t.TID, 0, uintptr(sig)); e != nil && err == nil {
+		err = fmt.Errorf("detach from task %d: %w", t.TID, e)
+	}
+	if t.deferred != 0 {
+		unix.Kill(t.TID, t.deferred)
+	}
+	t.Forget()
+	return err
+}
+
+// Forget releases what this side holds for a task that is gone or that
+// somebody else detaches.
+func (t *Task) Forget() {
+	if t.mem != nil {
+		t.mem.Close()
+		t.mem = nil
+	}
+}
+
+// Kill sends SIGKILL to the task's process.
+func (t *Task) Kill() error { return unix.Kill(t.TID, unix.SIGKILL) }
+
+// SetGate names a syscall instruction (0f 05) in the target.
+func (t *Task) SetGate(addr uint64) { t.gate = addr }
+
+// Gate returns the syscall instruction in use, looking for one if necessary.
+func (t *Task) Gate() (uint64, error) {
+	if t.gate != 0 {
+		return t.gate, nil
+	}
+	g, err := findGate(t)
+	t.gate = g
+	return g, err
+}
+
+// SetScratch names memory of the target that helpers may overwrite.
+func (t *Task) SetScratch(addr, size uint64) { t.scratch = Range{addr, size} }
+
+// Scratch returns what SetScratch named.
+func (t *Task) Scratch() Range { return t.scratch }
+
+// Inherit takes gate and scratch of another task of the same address space.
+func (t *Task) Inherit(o *Task) { t.gate, t.scratch = o.gate, o.scratch }
+
+// NewTask is the id of the task reported by the last clone or fork event that
+// a remote system call caused, 0 if none.
+func (t *Task) NewTask() int { return t.newTask }
