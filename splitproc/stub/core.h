@@ -183,6 +183,10 @@ HIDDEN MPI_Count core_type_size(MPI_Datatype h);             /* predefined too, 
 HIDDEN void core_type_ref(MPI_Datatype h), core_type_unref(MPI_Datatype h); /* no-ops on predefined ones */
 HIDDEN void core_comm_unref(struct core_comm *c);
 
+/* start.c: asks the agent for a lower half, enters it once and sets core_lower; 0, or
+ * negative with ctl->errmsg set. At a restart fn_restart has done so already. */
+HIDDEN int core_enter_lower(void);
+
 /* ---- crossing and the gate (cross.h, core_gate.c) ---- */
 #include "cross.h"
 /* cross.h gives:

@@ -30,6 +30,8 @@ enum mana_wait_mode { MANA_WAIT_ALL, MANA_WAIT_ANY, MANA_WAIT_SOME };
  * ctl->intr that the caller has acted upon: when it changes, waits return
  * MANA_INTERRUPTED with the request(s) still active. */
 struct mana_prims {
+	/* MPI_Init_thread; sets error handlers of world and self to return, fills in the table's tag_ub and world. */
+	int (*init)(int required, int *provided);
 	/* isend + test loop. *req = 0 when complete, else the native request that goes on. */
 	int (*send)(const void *buf, MPI_Count n, MPI_Datatype t, int dst, int tag, MPI_Comm c, int mode,
 	            uint32_t seq, MPI_Request *req);
@@ -60,6 +62,8 @@ struct mana_prims {
 	int (*donor)(uint64_t *lower_fs);
 	void (*donor_free)(uint64_t lower_fs);
 };
+
+#define MANA_OP_SLOTS 256 /* user ops that may live at the same time */
 
 /* What the stub offers to the adapter. */
 struct mana_upper {
