@@ -17,6 +17,11 @@ var outputs = map[string]func(*Tables, *bytes.Buffer){
 	"stub/gen/core_api.h":     genCoreAPI,
 	"stub/gen/core_default.c": genCoreDefault,
 	"stub/gen/lower_table.h":  genLowerTable,
+
+	"adapter/gen/native_mpich.h": genNativeHeader(mpich),
+	"adapter/gen/native_ompi.h":  genNativeHeader(ompi),
+	"adapter/gen/lower_mpich.c":  genLower(mpich),
+	"adapter/gen/lower_ompi.c":   genLower(ompi),
 }
 
 func main() {
