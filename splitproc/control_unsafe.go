@@ -1,0 +1,200 @@
+package splitproc
+
+import (
+	"encoding/binary"
+	"fmt"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Addresses shared with stub/control.h.
+const (
+	CtlAddr = 0x2fff00000000
+	CtlSize = 1 << 20
+	ZoneLo  = 0x300000000000
+	ZoneHi  = 0x400000000000
+
+	ctlMagic   = 0x414e414d
+	ctlVersion = 1
+	maxThreads = 2048
+	maxClocks  = 8192
+	maxFDs     = 65536
+)
+
+// ThreadState is where a thread of the program is (enum mana_thread_state).
+type ThreadState uint32
+
+const (
+	Out    ThreadState = iota // in the program's own code
+	In                        // in an MPI call
+	Wait                      // in an interruptible point-to-point wait
+	Coll                      // in a collective of the real library
+	Parked                    // in the gate: may be frozen
+)
+
+// InitState is how far the program's MPI is (enum mana_init_state).
+type InitState uint32
+
+const (
+	NotInited InitState = iota
+	Initing
+	Inited
+	Finalized
+)
+
+// Requests of a program (enum mana_request).
+const (
+	ReqNone  = 0
+	ReqLower = 1
+)
+
+// Page is the control page as stub/control.h lays it out; a test compares the
+// two. Words that the program writes are read with atomic loads.
+type Page struct {
+	Magic, Version   uint32
+	Doorbell         uint32
+	Req, ReqTID, Rep uint32
+	Pending          uint32
+	Intr             uint32
+	Tokens           uint32
+	Lock             uint32
+	Inited           uint32
+	MainTID          uint32
+	Rank, NRanks     int32
+	ThreadLevel      int32
+	NThreads         uint32
+	NClocks          uint32
+	Restarts         uint32
+	FnDrain          uint64
+	FnRestart        uint64
+	CallStack        uint64
+	LowerEntry       uint64
+	LowerSP          uint64
+	LowerTable       uint64
+	ZoneCursor       uint64
+	LowerTLSSelf     int64
+	ErrMsg           [512]byte
+	Lib              [64]byte
+	ProgABI          [16]byte
+	FnEntered        uint64
+	Spare            [31]uint64
+	LowerFDs         [maxFDs / 64]uint64
+	Threads          [maxThreads]Thread
+	Clocks           [maxClocks]Clock
+}
+
+// Thread is one slot of the thread table.
+type Thread struct {
+	TID     uint32
+	State   uint32
+	UpperFS uint64
+	LowerFS uint64
+	Calls   uint64
+	Spare   [4]uint64
+}
+
+// Clock is one slot of the clock table.
+type Clock struct {
+	GID      uint64
+	Count    uint64
+	Target   uint64
+	Kind     uint32 // 0 free, 1 communicator, 2 group
+	NMembers uint32
+	Members  uint64 // address of int32 world ranks in the program
+}
+
+// Control is the agent's side of a control page.
+type Control struct {
+	*Page
+	mem []byte
+	fd  int
+}
+
+// NewControl makes an empty control page.
+func NewControl() (*Control, error) {
+	fd, err := unix.MemfdCreate("mana-control", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("create the control page: %w", err)
+	}
+	if err := unix.Ftruncate(fd, CtlSize); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("size the control page: %w", err)
+	}
+	mem, err := unix.Mmap(fd, 0, CtlSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("map the control page: %w", err)
+	}
+	c := &Control{Page: (*Page)(unsafe.Pointer(&mem[0])), mem: mem, fd: fd}
+	c.Magic, c.Version = ctlMagic, ctlVersion
+	c.ZoneCursor = ZoneLo
+	return c, nil
+}
+
+// FD is the memfd behind the page, for mapping it into the program.
+func (c *Control) FD() int { return c.fd }
+
+// Close unmaps the page here; the program keeps its own mapping.
+func (c *Control) Close() {
+	unix.Munmap(c.mem)
+	unix.Close(c.fd)
+	c.Page, c.mem = nil, nil
+}
+
+const clocksOffset = unsafe.Offsetof(Page{}.Clocks)
+
+// Bytes is a copy of the page up to the last clock in use.
+func (c *Control) Bytes() []byte {
+	n := clocksOffset + uintptr(min(c.NClocks, maxClocks))*unsafe.Sizeof(Clock{})
+	return append([]byte(nil), c.mem[:n]...)
+}
+
+// Load fills the page with what Bytes returned.
+func (c *Control) Load(b []byte) error {
+	if len(b) < int(clocksOffset) || len(b) > len(c.mem) {
+		return fmt.Errorf("saved control page has %d bytes", len(b))
+	}
+	if m, v := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]); m != ctlMagic || v != ctlVersion {
+		return fmt.Errorf("saved control page has magic %#x version %d, not %#x version %d", m, v, ctlMagic, ctlVersion)
+	}
+	copy(c.mem, b)
+	return nil
+}
+
+// WakeIntr bumps the interrupt word and wakes every parked thread.
+func (c *Control) WakeIntr() {
+	atomic.AddUint32(&c.Intr, 1)
+	futexWake(&c.Intr)
+}
+
+// Reply answers the program's request.
+func (c *Control) Reply(rep uint32) {
+	atomic.StoreUint32(&c.Rep, rep)
+	futexWake(&c.Rep)
+}
+
+// WaitDoorbell waits until the doorbell differs from last, or for the timeout,
+// and returns its value.
+func (c *Control) WaitDoorbell(last uint32, timeout time.Duration) uint32 {
+	if v := atomic.LoadUint32(&c.Doorbell); v != last {
+		return v
+	}
+	ts := unix.NsecToTimespec(int64(timeout))
+	unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&c.Doorbell)), futexWaitOp, uintptr(last),
+		uintptr(unsafe.Pointer(&ts)), 0, 0)
+	return atomic.LoadUint32(&c.Doorbell)
+}
+
+// The page is shared between processes, so the futexes are not private
+// (futex(2)).
+const (
+	futexWaitOp = 0
+	futexWakeOp = 1
+)
+
+func futexWake(word *uint32) {
+	unix.Syscall(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWakeOp, 1<<30)
+}
