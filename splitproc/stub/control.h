@@ -96,11 +96,13 @@ struct mana_ctl {
 	uint64_t lower_entry, lower_sp;
 	uint64_t lower_table; /* struct mana_lower *, 0 while there is none */
 	uint64_t zone_cursor; /* next free address in the zone: bumped by the SIGSYS handler with an atomic add */
-	uint64_t lower_tls_self; /* offset from the lower fs base of the adapter's `struct mana_thread *` TLS word */
+	int64_t lower_tls_self; /* what to add to a lower fs base to get the address of the adapter's TLS word
+	                           `struct mana_thread *`, which the stub sets when a thread gets its lower fs */
 	char errmsg[512];
 	char lib[64];     /* name and version of the real library, by the adapter */
 	char prog_abi[16]; /* "mpich", "ompi" or "std", by the stub */
-	uint64_t spare[32];
+	uint64_t fn_entered; /* by the stub: where the adapter jumps when its table is ready, never to come back */
+	uint64_t spare[31];
 	uint64_t lower_fds[MANA_MAX_FDS / 64]; /* bit set: this descriptor belongs to the lower half */
 	struct mana_thread threads[MANA_MAX_THREADS];
 	struct mana_clock clocks[MANA_MAX_CLOCKS];

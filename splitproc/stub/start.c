@@ -1,0 +1,227 @@
+/* start.c - the stub's constructor, and the way into a lower half.
+ *
+ * The constructor runs before the program: it publishes the functions that the
+ * agent may call, takes the agent's variables out of the environment and
+ * installs the SIGSYS handler. core_enter_lower asks the agent for a lower half
+ * and starts it on this thread: ld.so and the adapter run on a stack of their
+ * own until the adapter jumps to mana_entered, which goes on here.
+ */
+#define _GNU_SOURCE
+#include <elf.h>
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "core.h"
+#include "core_objects.h"
+#include "stub.h"
+
+#ifndef PR_GET_TID_ADDRESS
+#define PR_GET_TID_ADDRESS 40
+#endif
+#define CALL_STACK_SIZE (1UL << 20)
+
+int mana_fsgsbase HIDDEN;
+HIDDEN const struct mana_lower *core_lower;
+
+/* Saved by mana_enter for mana_entered; one lower half is entered at a time. */
+HIDDEN uint64_t mana_saved_sp, mana_saved_fs;
+
+HIDDEN void mana_enter(uint64_t entry, uint64_t sp);
+HIDDEN void mana_entered(void);
+
+/* mana_enter(entry, sp): keep what the ABI calls callee-saved, set fs to 0 as at
+ * an exec, go to the entry point of ld.so. mana_entered: the way back. 158 is
+ * arch_prctl, 0x1002 ARCH_SET_FS. */
+__asm__(".text\n"
+	".globl mana_enter\n .hidden mana_enter\n .type mana_enter, @function\n"
+	"mana_enter:\n"
+	"	push %rbp\n push %rbx\n push %r12\n push %r13\n push %r14\n push %r15\n"
+	"	sub $8, %rsp\n"
+	"	stmxcsr (%rsp)\n"
+	"	fnstcw 4(%rsp)\n"
+	"	mov %rsp, mana_saved_sp(%rip)\n"
+	"	mov %rdi, %r12\n"
+	"	mov %rsi, %rsp\n"
+	"	mov $158, %eax\n mov $0x1002, %edi\n xor %esi, %esi\n syscall\n"
+	"	xor %edx, %edx\n xor %ebp, %ebp\n" /* rdx: no function for atexit */
+	"	cld\n"
+	"	jmp *%r12\n"
+	".size mana_enter, .-mana_enter\n"
+	".globl mana_entered\n .hidden mana_entered\n .type mana_entered, @function\n"
+	"mana_entered:\n"
+	"	mov $158, %eax\n mov $0x1002, %edi\n mov mana_saved_fs(%rip), %rsi\n syscall\n"
+	"	mov mana_saved_sp(%rip), %rsp\n"
+	"	ldmxcsr (%rsp)\n"
+	"	fldcw 4(%rsp)\n"
+	"	add $8, %rsp\n"
+	"	pop %r15\n pop %r14\n pop %r13\n pop %r12\n pop %rbx\n pop %rbp\n"
+	"	cld\n"
+	"	ret\n"
+	".size mana_entered, .-mana_entered\n");
+
+static void refuse(const char *why)
+{
+	size_t n = strlen(why);
+	if (n >= sizeof mana_ctl->errmsg)
+		n = sizeof mana_ctl->errmsg - 1;
+	memcpy((void *)mana_ctl->errmsg, why, n);
+	mana_ctl->errmsg[n] = 0;
+}
+
+/* ---- the lower half ---- */
+
+static struct mana_upper upper = {
+	.op_call = core_op_call,
+};
+
+/* Starts the lower half that lower_entry and lower_sp describe. What its libc
+ * registers with the kernel for this thread is put back afterwards. */
+static int enter_prepared(void)
+{
+	volatile struct mana_thread *t = core_self_thread();
+	int *clear_tid = 0;
+	void *robust = 0;
+	size_t robust_len = 0;
+	uint64_t mask = mana_hold_signals();
+	int have_tid = mana_sys(SYS_prctl, PR_GET_TID_ADDRESS, (long)&clear_tid, 0, 0, 0, 0) == 0;
+	int have_robust = mana_sys(SYS_get_robust_list, 0, (long)&robust, (long)&robust_len, 0, 0, 0) == 0;
+
+	mana_ctl->lower_table = 0;
+	mana_saved_fs = mana_fs_get();
+	mana_ctl->fn_entered = (uint64_t)(uintptr_t)mana_entered;
+	mana_enter(mana_ctl->lower_entry, mana_ctl->lower_sp);
+
+	if (have_tid)
+		mana_sys(SYS_set_tid_address, (long)clear_tid, 0, 0, 0, 0, 0);
+	if (have_robust)
+		mana_sys(SYS_set_robust_list, (long)robust, (long)robust_len, 0, 0, 0, 0);
+	mana_release_signals(mask);
+	struct mana_lower *l = (struct mana_lower *)mana_ctl->lower_table;
+	if (!l)
+		return -ELIBACC;
+	if (l->size != sizeof *l) {
+		refuse("the lower half was built for another version of mana");
+		return -ELIBBAD;
+	}
+	l->upper = &upper;
+	core_lower = l;
+	t->lower_fs = l->main_fs;
+	*(volatile struct mana_thread **)(l->main_fs + (uint64_t)mana_ctl->lower_tls_self) = t;
+	mana_ctl->main_tid = t->tid;
+	return 0;
+}
+
+HIDDEN int core_enter_lower(void)
+{
+	if (mana_ctl->magic != MANA_CTL_MAGIC) {
+		refuse("this program was not started by dmtcp_launch or mana_launch");
+		return -ENOTSUP;
+	}
+	int rc = mana_sigsys_install();
+	if (rc < 0) {
+		refuse("cannot install the SIGSYS handler");
+		return rc;
+	}
+	mana_ctl->rep = 0;
+	mana_ctl->req_tid = (uint32_t)mana_gettid();
+	__atomic_store_n(&mana_ctl->req, MANA_REQ_LOWER, __ATOMIC_SEQ_CST);
+	mana_ring();
+	while (mana_ctl->rep == 0)
+		mana_futex_wait(&mana_ctl->rep, 0);
+	if (mana_ctl->rep != 1)
+		return -ENOEXEC;
+	return enter_prepared();
+}
+
+/* ---- what the agent calls on the stopped main thread ---- */
+
+static int64_t on_drain(void)
+{
+	return core_drain_messages();
+}
+
+static int64_t on_restart(void)
+{
+	volatile struct mana_thread *self = core_self_thread();
+	int provided = 0;
+	mana_pid = mana_getpid();
+	self->tid = (uint32_t)mana_gettid();
+	for (uint32_t i = 0; i < mana_ctl->nthreads; i++)
+		mana_ctl->threads[i].lower_fs = 0;
+	core_lower = 0;
+	int rc = enter_prepared();
+	if (rc == 0) {
+		uint64_t mask = mana_hold_signals();
+		rc = LOWER(self, core_lower->p.init(mana_ctl->thread_level, &provided));
+		mana_release_signals(mask);
+		if (rc)
+			refuse("the MPI library could not be initialised");
+	}
+	if (rc == 0)
+		rc = core_rebuild_objects();
+	if (rc == 0)
+		core_repost_receives();
+	return rc > 0 ? -rc : rc;
+}
+
+/* ---- the constructor ---- */
+
+/* Without an agent the stub's words must still be there to be read. */
+static void have_control_page(void)
+{
+	unsigned char vec;
+	if (mana_sys(SYS_mincore, (long)MANA_CTL_ADDR, 4096, (long)&vec, 0, 0, 0) == -ENOMEM)
+		mana_sys(SYS_mmap, (long)MANA_CTL_ADDR, MANA_CTL_SIZE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+}
+
+/* NAME=value becomes what the agent kept in MANA_ORIG_NAME, or goes. */
+static void restore_variable(char **env, const char *name)
+{
+	static const char prefix[] = "MANA_ORIG_";
+	size_t n = strlen(name), p = sizeof prefix - 1;
+	char **to = env, *orig = 0;
+	for (char **e = env; *e; e++)
+		if (!strncmp(*e, prefix, p) && !strncmp(*e + p, name, n) && (*e)[p + n] == '=')
+			orig = *e + p;
+	for (char **e = env; *e; e++) {
+		if (orig && *e == orig - p)
+			continue;
+		if (!strncmp(*e, name, n) && (*e)[n] == '=') {
+			if (orig)
+				*to++ = orig;
+			continue;
+		}
+		*to++ = *e;
+	}
+	*to = 0;
+}
+
+static uint64_t make_call_stack(void)
+{
+	long p = mana_sys(SYS_mmap, 0, CALL_STACK_SIZE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	return p < 0 ? 0 : (uint64_t)p + CALL_STACK_SIZE;
+}
+
+__attribute__((constructor)) static void start(int argc, char **argv, char **env)
+{
+	(void)argc, (void)argv;
+	mana_fsgsbase = (getauxval(AT_HWCAP2) & MANA_HWCAP2_FSGSBASE) != 0;
+	have_control_page();
+	if (mana_ctl->magic != MANA_CTL_MAGIC)
+		return;
+	restore_variable(env, "LD_PRELOAD");
+	restore_variable(env, "LD_LIBRARY_PATH");
+	strncpy((char *)mana_ctl->prog_abi, core_front.abi, sizeof mana_ctl->prog_abi - 1);
+	mana_ctl->call_stack = make_call_stack();
+	mana_ctl->fn_drain = (uint64_t)(uintptr_t)on_drain;
+	mana_ctl->fn_restart = (uint64_t)(uintptr_t)on_restart;
+	mana_sigsys_install();
+}

@@ -1,0 +1,37 @@
+/* stub.h - what start.c, sigsys.c and signals.c share; no MPI here. */
+#ifndef MANA_STUB_H
+#define MANA_STUB_H
+
+#include <signal.h>
+#include <stdint.h>
+
+#include "control.h"
+#include "fs.h"
+#include "sys.h"
+
+#define HIDDEN_FN __attribute__((visibility("hidden")))
+#define EXPORT __attribute__((visibility("default")))
+
+#define MANA_NSIG 65
+#define MANA_SIGBIT(sig) (1UL << ((sig) - 1))
+
+/* struct sigaction as the kernel has it (arch/x86/include/uapi/asm/signal.h). */
+struct mana_ksigaction {
+	uint64_t handler, flags, restorer, mask;
+};
+#define MANA_SA_RESTORER 0x04000000UL
+
+/* rt_sigreturn, in the form by which debuggers and unwinders know a signal frame. */
+HIDDEN_FN void mana_sigreturn(void);
+
+extern int mana_pid HIDDEN_FN;
+
+/* Installs the handler that confines the lower half to the zone; 0 or a negative errno. */
+HIDDEN_FN int mana_sigsys_install(void);
+/* A SIGSYS that is not the zone's: the program's own handler, or death. */
+HIDDEN_FN void mana_foreign_sigsys(int sig, siginfo_t *si, void *ctx);
+
+/* The slot of the calling thread, found by its id; NULL if it has none. */
+HIDDEN_FN volatile struct mana_thread *mana_slot_of_tid(int tid);
+
+#endif
