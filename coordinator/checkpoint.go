@@ -1,0 +1,213 @@
+package coordinator
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"mana/drain"
+	"mana/manifest"
+	"mana/wire"
+)
+
+// checkpoint is one generation on its way. Its parts go through the same
+// steps in the same order:
+//
+//	CKPT     → CLOCKS until the collective clocks converge (at once without MPI)
+//	DRAIN    → SNAPSHOT: quiesced, copied, running on
+//	           IMAGE …, WRITTEN: durable on disk
+//	COMMIT   → RESUMED: stable names in place, older generations dropped
+//	ABORT    → RESUMED: what was written is gone
+type checkpoint struct {
+	gen    int
+	kill   bool
+	phase  phase
+	parts  map[*member]*part
+	images []manifest.Image
+	clocks *drain.Convergence // nil without MPI
+	failed string
+	done   []func(failure string)
+}
+
+type phase int
+
+const (
+	converging phase = iota
+	draining
+	ending // committed or aborted; the agents tidy up
+)
+
+// part is one member's progress in a checkpoint.
+type part struct {
+	converged, written, resumed bool
+}
+
+// startCheckpoint opens the next generation. The caller has checked running.
+func (c *Coordinator) startCheckpoint(kill bool, done func(failure string)) {
+	kill = kill || c.cfg.KillAfter
+	c.generation++
+	k := &checkpoint{gen: c.generation, kill: kill, parts: map[*member]*part{}}
+	if done != nil {
+		k.done = append(k.done, done)
+	}
+	c.ckpt = k
+	world := 0
+	c.note("starting checkpoint; incrementing generation to %d", k.gen)
+	for _, m := range c.members {
+		k.parts[m] = &part{}
+		world = max(world, m.nranks)
+		m.state = statePresuspend
+		m.send(wire.New("CKPT", "gen", k.gen, "members", len(c.members), "kill", kill))
+	}
+	if world > 0 {
+		k.clocks = drain.New(world)
+		c.leaveAbsent(world)
+	}
+}
+
+// checkpointMessage moves a member one step on. A message of another
+// generation is late: that checkpoint was given up.
+func (c *Coordinator) checkpointMessage(m *member, msg wire.Message) {
+	k := c.ckpt
+	if k == nil || msg.Int("gen", -1) != k.gen || k.parts[m] == nil {
+		return
+	}
+	p := k.parts[m]
+	switch msg.Verb {
+	case "CLOCKS":
+		if k.phase == converging {
+			c.clockReport(m, p, msg)
+		}
+	case "SNAPSHOT":
+		m.state, m.barrier = stateCheckpointed, "MANA:Write"
+	case "IMAGE":
+		k.images = append(k.images, imageOf(m, msg))
+	case "WRITTEN":
+		p.written, m.barrier = true, "MANA:Commit"
+	case "FAILED":
+		c.abort(fmt.Sprintf("%s: %s", m, msg.Get("reason")))
+	case "RESUMED":
+		p.resumed = true
+		m.state, m.barrier = stateRunning, ""
+	}
+	c.advance()
+}
+
+func imageOf(m *member, msg wire.Message) manifest.Image {
+	var size int64
+	fmt.Sscan(msg.Get("size"), &size)
+	return manifest.Image{Rank: m.rank, Host: m.host, PID: msg.Int("pid", 0), Prog: msg.Get("prog"), UPID: msg.Get("upid"),
+		Dir: msg.Get("dir"), File: msg.Get("file"), Name: msg.Get("name"), Size: size, Sum: msg.Get("sum")}
+}
+
+// all reports whether every part satisfies f.
+func (k *checkpoint) all(f func(*part) bool) bool {
+	for _, p := range k.parts {
+		if !f(p) {
+			return false
+		}
+	}
+	return true
+}
+
+// advance takes the checkpoint to its next phase once every part is ready.
+func (c *Coordinator) advance() {
+	k := c.ckpt
+	switch {
+	case k == nil:
+	case len(k.parts) == 0 && k.phase != ending:
+		k.failed = "no process is left"
+		c.endCheckpoint()
+	case k.phase == converging && k.all(func(p *part) bool { return p.converged }) && (k.clocks == nil || k.clocks.Converged()):
+		k.phase = draining
+		for m := range k.parts {
+			m.state, m.barrier = stateSuspended, "MANA:Drain"
+			m.send(wire.New("DRAIN", "gen", k.gen))
+		}
+	case k.phase == draining && k.all(func(p *part) bool { return p.written }):
+		c.commit()
+	case k.phase == ending && k.all(func(p *part) bool { return p.resumed }):
+		c.endCheckpoint()
+	}
+}
+
+// commit makes the generation the one to restart from: the manifest's rename
+// is the instant at which it comes to exist.
+func (c *Coordinator) commit() {
+	k := c.ckpt
+	m := &manifest.Manifest{Computation: c.computation, Generation: k.gen, Created: time.Now(), Images: k.images, Agents: len(k.parts)}
+	for mem := range k.parts {
+		m.Ranks = max(m.Ranks, mem.nranks)
+	}
+	slices.SortFunc(m.Images, func(a, b manifest.Image) int {
+		return cmp.Or(cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.Name, b.Name))
+	})
+	if err := m.Write(); err != nil {
+		c.abort(err.Error())
+		return
+	}
+	if err := c.writeScript(m); err != nil {
+		c.note("restart script: %v", err)
+	}
+	c.note("Checkpoint complete; all workers running")
+	k.phase = ending
+	for mem := range k.parts {
+		mem.send(wire.New("COMMIT", "gen", k.gen, "kill", k.kill))
+	}
+}
+
+// abort gives the generation up; the programs run on.
+func (c *Coordinator) abort(reason string) {
+	k := c.ckpt
+	if k == nil || k.phase == ending {
+		return
+	}
+	k.failed, k.phase = reason, ending
+	c.note("checkpoint %d failed: %s", k.gen, reason)
+	for m := range k.parts {
+		m.send(wire.New("ABORT", "gen", k.gen, "reason", reason))
+	}
+}
+
+// leftCheckpoint goes on without a member that ended during a checkpoint. A
+// program of its own that ends is no failure; an MPI job without one of its
+// ranks could not be restarted.
+func (c *Coordinator) leftCheckpoint(m *member) {
+	k := c.ckpt
+	if k == nil || k.parts[m] == nil {
+		return
+	}
+	p := k.parts[m]
+	if k.phase != ending && !p.written {
+		k.images = slices.DeleteFunc(k.images, func(im manifest.Image) bool { return im.UPID == m.upid && im.Rank == m.rank })
+		if m.mpi() {
+			c.abort(m.String() + " left during the checkpoint")
+		}
+	}
+	if p.written && k.phase != ending {
+		p.resumed = true // its image stands; nobody is left to tidy up
+	} else {
+		delete(k.parts, m)
+	}
+	c.advance()
+}
+
+// endCheckpoint tells who waits, and lets in who came meanwhile.
+func (c *Coordinator) endCheckpoint() {
+	k := c.ckpt
+	c.ckpt = nil
+	c.lastFailure = k.failed
+	for _, f := range k.done {
+		f(k.failed)
+	}
+	held := c.held
+	c.held = nil
+	for _, f := range held {
+		f()
+	}
+	c.armInterval()
+	if len(c.members) == 0 && c.cfg.ExitOnLast {
+		c.finish(0, "last client exited")
+	}
+}

@@ -1,0 +1,63 @@
+package coordinator
+
+import (
+	"fmt"
+
+	"mana/drain"
+	"mana/wire"
+)
+
+// clockReport takes one report of a member's collective clocks and passes on
+// the orders that follow. A program without MPI has none and is ready.
+func (c *Coordinator) clockReport(m *member, p *part, msg wire.Message) {
+	k := c.ckpt
+	p.converged = true
+	if !msg.Bool("mpi") || !m.mpi() || k.clocks == nil {
+		return
+	}
+	clocks, err := drain.ParseClocks(msg.Get("clocks"))
+	if err != nil {
+		c.abort(fmt.Sprintf("%s: %v", m, err))
+		return
+	}
+	dropped, err := drain.ParseGIDs(msg.Get("dropped"))
+	if err != nil {
+		c.abort(fmt.Sprintf("%s: %v", m, err))
+		return
+	}
+	orders, err := k.clocks.Report(m.rank, drain.Report{
+		Version: uint64(max(0, msg.Int("version", 0))), Quiet: msg.Bool("quiet"), Blocked: msg.Bool("blocked"),
+		Clocks: clocks, Dropped: dropped,
+	})
+	if err != nil {
+		c.abort(err.Error())
+		return
+	}
+	c.order(orders)
+}
+
+func (c *Coordinator) order(orders []drain.Order) {
+	for _, o := range orders {
+		for m := range c.ckpt.parts {
+			if m.rank == o.Rank {
+				m.send(wire.New("TARGETS", "gen", c.ckpt.gen, "version", o.Version,
+					"targets", drain.FormatTargets(o.Targets), "release", o.Release))
+			}
+		}
+	}
+}
+
+// leaveAbsent takes the ranks that have already ended out of the convergence.
+func (c *Coordinator) leaveAbsent(world int) {
+	here := make([]bool, world)
+	for m := range c.ckpt.parts {
+		if m.mpi() && m.rank < world {
+			here[m.rank] = true
+		}
+	}
+	for r, ok := range here {
+		if !ok {
+			c.order(c.ckpt.clocks.Leave(r))
+		}
+	}
+}

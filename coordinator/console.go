@@ -1,0 +1,91 @@
+package coordinator
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"mana/wire"
+)
+
+const consoleHelp = `COMMANDS:
+  l      : List connected nodes
+  s      : Print status message
+  c      : Checkpoint all nodes
+  kc     : Checkpoint and then kill all nodes
+  i      : Print current checkpoint interval
+  i <N>  : Set the checkpoint interval (0: checkpoint manually)
+  k      : Kill all nodes
+  q      : Kill all nodes and quit
+  ?      : Show this message
+
+`
+
+// console executes the commands that are typed on the coordinator's stdin.
+// Its end closes the console, not the coordinator.
+func (c *Coordinator) console(in io.Reader, out, errOut io.Writer) {
+	sc := bufio.NewScanner(in)
+	for sc.Scan() {
+		line := strings.ToLower(strings.TrimSpace(sc.Text()))
+		ended := make(chan struct{})
+		c.post(func() { c.consoleLine(line, out, errOut, func() { close(ended) }) })
+		select {
+		case <-ended:
+		case <-c.done:
+			return
+		}
+	}
+}
+
+// consoleLine executes one line and calls end when its output is out.
+func (c *Coordinator) consoleLine(line string, out, errOut io.Writer, end func()) {
+	word, arg, _ := strings.Cut(line, " ")
+	if len(word) > 1 && word[0] == 'i' && word[1] >= '0' && word[1] <= '9' {
+		word, arg = "i", word[1:]
+	}
+	switch word {
+	case "l", "t", "list":
+		c.ask(func() { fmt.Fprint(errOut, ListText(c.rows())); end() })
+		return
+	case "s", "status":
+		c.ask(func() { fmt.Fprint(out, c.statusBlock()); end() })
+		return
+	case "c", "bc", "checkpoint":
+		if c.running() {
+			c.startCheckpoint(false, nil)
+		}
+	case "kc", "ck", "xc", "kcheckpoint":
+		if c.running() {
+			c.startCheckpoint(true, nil)
+		}
+	case "i", "interval":
+		if n, err := strconv.Atoi(strings.TrimSpace(arg)); err == nil && n >= 0 {
+			c.cfg.Interval = n
+			c.armInterval()
+		}
+		fmt.Fprintf(out, "Current Checkpoint Interval: %s\n", c.intervalText())
+	case "k", "kill":
+		c.kill()
+	case "q", "quit":
+		c.quit()
+	case "h", "?", "help":
+		fmt.Fprint(errOut, consoleHelp)
+	case "":
+	default:
+		c.note("unhandled user command: %s", line)
+	}
+	end()
+}
+
+// ListText renders the rows of a client list as dmtcp_command prints them.
+func ListText(rows []wire.Message) string {
+	var b strings.Builder
+	b.WriteString("Client List:\n#, PROG[virtPID:realPID]@HOST, DMTCP-UNIQUEPID, STATE, BARRIER\n")
+	for _, r := range rows {
+		b.WriteString(r.Get("text") + "\n")
+	}
+	b.WriteString("\n")
+	return b.String()
+}

@@ -1,0 +1,153 @@
+package coordinator
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"mana/cli"
+	"mana/wire"
+)
+
+// reportEnv names the descriptor on which a background coordinator reports
+// that it is ready; its presence also marks the background half.
+const reportEnv = "MANA_DAEMON_REPORT"
+
+// report is the background half's line to the process that started it.
+type report struct{ f *os.File }
+
+func openReport() *report {
+	fd, err := strconv.Atoi(os.Getenv(reportEnv))
+	if err != nil {
+		return nil
+	}
+	os.Unsetenv(reportEnv)
+	return &report{os.NewFile(uintptr(fd), "report")}
+}
+
+// ready tells the port, after which the starter goes on: by now everything
+// that scripts read must be in place.
+func (r *report) ready(port int) {
+	fmt.Fprintf(r.f, "ready %d\n", port)
+	r.f.Close()
+}
+
+func (r *report) fail(err error) {
+	if r != nil {
+		kind := "failed"
+		if errors.Is(err, syscall.EADDRINUSE) {
+			kind = "busy"
+		}
+		fmt.Fprintf(r.f, "%s %s\n", kind, strings.ReplaceAll(err.Error(), "\n", " "))
+		r.f.Close()
+	}
+}
+
+// ErrBusy says that somebody else listens on the port.
+var ErrBusy = errors.New("the port is in use")
+
+// Spawn starts a coordinator in the background with the given options of
+// dmtcp_coordinator and returns its port when it is ready for clients.
+func Spawn(args ...string) (int, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return 0, fmt.Errorf("start coordinator: %w", err)
+	}
+	defer r.Close()
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Args[0] = "dmtcp_coordinator"
+	cmd.ExtraFiles = []*os.File{w}
+	cmd.Env = append(os.Environ(), reportEnv+"=3")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		return 0, fmt.Errorf("start coordinator: %w", err)
+	}
+	port, err := readReport(bufio.NewReader(r))
+	if err != nil {
+		cmd.Wait()
+		return 0, err
+	}
+	cmd.Process.Release()
+	return port, nil
+}
+
+func readReport(r *bufio.Reader) (int, error) {
+	line, err := r.ReadString('\n')
+	if err != nil {
+		return 0, fmt.Errorf("the coordinator ended before it was ready: %w", err)
+	}
+	kind, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+	switch kind {
+	case "ready":
+		return strconv.Atoi(rest)
+	case "busy":
+		return 0, fmt.Errorf("%w: %s", ErrBusy, rest)
+	}
+	return 0, errors.New(rest)
+}
+
+// daemonize starts the background half of --daemon.
+func daemonize(o *options, port int) (int, error) {
+	if o.Quiet == 0 {
+		fmt.Fprintf(os.Stderr, "dmtcp_coordinator starting...\n    Host: %s\n    Port: %d\nBackgrounding...\n", hostLine(), port)
+	}
+	return Spawn(o.args(port)...)
+}
+
+// args writes the options out again for the background half.
+func (o *options) args(port int) []string {
+	args := []string{"--port", strconv.Itoa(port), "--interval", strconv.Itoa(o.Interval),
+		"--timeout", strconv.Itoa(o.Timeout), "--stale-timeout", strconv.Itoa(o.StaleTimeout), "--restart-wait", strconv.Itoa(o.RestartWait)}
+	for _, s := range [][2]string{{"--port-file", o.PortFile}, {"--status-file", o.StatusFile}, {"--ckptdir", o.Ckptdir},
+		{"--coord-logfile", o.CoordLogfile}, {"--listen", o.Listen}} {
+		if s[1] != "" {
+			args = append(args, s[0], s[1])
+		}
+	}
+	for _, b := range []struct {
+		name string
+		on   bool
+	}{{"--exit-on-last", o.ExitOnLast}, {"--kill-after-ckpt", o.KillAfter}} {
+		if b.on {
+			args = append(args, b.name)
+		}
+	}
+	for range o.Quiet {
+		args = append(args, "-q")
+	}
+	return args
+}
+
+// manaMain is mana_coordinator: always in the background, found by the other
+// mana_* tools through the information file.
+func manaMain(name string, o *options) int {
+	rc, err := cli.RCFile()
+	if err != nil {
+		return cli.Die(name, 3, err)
+	}
+	port, given, err := o.port()
+	if err != nil {
+		return cli.Die(name, 3, err)
+	}
+	o.StatusFile, o.ExitOnLast = rc, true
+	if !o.Verbose {
+		o.Quiet = 3
+	}
+	_, err = Spawn(o.args(port)...)
+	if errors.Is(err, ErrBusy) && !given {
+		// Two jobs may share a node; the information file tells which is whose.
+		_, err = Spawn(o.args(0)...)
+	}
+	if err != nil {
+		return cli.Die(name, 3, fmt.Errorf("the coordinator on %s did not start: %w", wire.LocalName(), err))
+	}
+	fmt.Printf("*** Coordinator/job information written to %s\n", rc)
+	return 0
+}

@@ -1,0 +1,259 @@
+package coordinator
+
+import (
+	"fmt"
+	"hash/fnv"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"mana/wire"
+)
+
+// member is one agent: a program, or an MPI rank, with its descendants.
+type member struct {
+	id      int
+	conn    *wire.Conn
+	out     chan wire.Message
+	host    string
+	pid     int
+	prog    string
+	upid    string
+	rank    int // -1 for a program without MPI
+	nranks  int
+	dir     string // checkpoint directory
+	state   string
+	barrier string
+	procs   []string // "pid prog" of each process, as last reported
+	gone    bool     // its connection has ended
+	images  int      // how many images it restarted from
+}
+
+// States of a member, as dmtcp_command --list prints them.
+const (
+	stateUnknown      = "UNKNOWN"
+	stateRunning      = "RUNNING"
+	statePresuspend   = "PRESUSPEND"
+	stateSuspended    = "SUSPENDED"
+	stateCheckpointed = "CHECKPOINTED"
+	stateRestarting   = "RESTARTING"
+)
+
+func newMember(conn *wire.Conn, join wire.Message) *member {
+	m := &member{
+		conn: conn, out: make(chan wire.Message, 256),
+		host: join.Get("host"), pid: join.Int("pid", 0), prog: join.Get("prog"), upid: join.Get("upid"),
+		rank: join.Int("rank", -1), nranks: join.Int("nranks", 0), dir: join.Get("ckptdir"),
+		images: join.Int("images", 1), state: stateRunning,
+	}
+	m.procs = []string{fmt.Sprintf("%d %s", m.pid, m.prog)}
+	go m.write()
+	return m
+}
+
+// write sends what the owner of the state queued, so that a slow agent
+// holds up only itself.
+func (m *member) write() {
+	for msg := range m.out {
+		if m.conn.Send(msg) != nil {
+			break
+		}
+	}
+	m.conn.Close()
+	for range m.out {
+	}
+}
+
+// send queues a message; an agent that lets the queue fill is cut off.
+func (m *member) send(msg wire.Message) {
+	if m.gone {
+		return
+	}
+	select {
+	case m.out <- msg:
+	default:
+		m.conn.Close()
+	}
+}
+
+// close lets what is queued go out and then ends the connection.
+func (m *member) close() {
+	if !m.gone {
+		m.gone = true
+		close(m.out)
+	}
+}
+
+func (m *member) mpi() bool { return m.rank >= 0 }
+
+func (m *member) String() string {
+	if m.mpi() {
+		return fmt.Sprintf("rank %d (%s, pid %d on %s)", m.rank, m.prog, m.pid, m.host)
+	}
+	return fmt.Sprintf("%s (pid %d on %s)", m.prog, m.pid, m.host)
+}
+
+// serveAgent reads an agent's messages until it goes.
+func (c *Coordinator) serveAgent(conn *wire.Conn, join wire.Message) {
+	m := newMember(conn, join)
+	c.post(func() { c.admit(m, join) })
+	for {
+		msg, err := conn.Recv(0)
+		if err != nil {
+			c.post(func() { c.left(m) })
+			return
+		}
+		c.post(func() { c.handle(m, msg) })
+	}
+}
+
+// admit takes a new member in, now or once the checkpoint under way is over:
+// a process that was not there when it began must neither delay nor spoil it.
+func (c *Coordinator) admit(m *member, join wire.Message) {
+	if m.gone {
+		return
+	}
+	if c.ckpt != nil {
+		c.held = append(c.held, func() { c.admit(m, join) })
+		return
+	}
+	if reason := c.refuse(m, join); reason != "" {
+		c.note("refused %s: %s", m, reason)
+		m.send(wire.New("REFUSED", "reason", reason))
+		m.close()
+		return
+	}
+	if join.Bool("restart") {
+		c.joinRestart(m, join)
+	} else if len(c.members) == 0 && join.Get("comp") != "" {
+		// Members that outlived their coordinator go on as what they were.
+		c.computation, c.generation = join.Get("comp"), join.Int("gen", 0)
+	} else if len(c.members) == 0 {
+		c.computation, c.generation = newComputation(), 0
+	}
+	c.generation = max(c.generation, join.Int("gen", 0))
+	c.admitted++
+	m.id = c.admitted
+	c.members = append(c.members, m)
+	c.hadAny = true
+	if n := join.Int("interval", -1); n >= 0 {
+		c.cfg.Interval = n
+		c.armInterval()
+	}
+	m.send(wire.New("JOINED", "id", m.id, "comp", c.computation, "gen", c.generation))
+	c.note("%s joined", m)
+	c.advanceRestart()
+}
+
+// refuse says why an agent cannot join, or nothing.
+func (c *Coordinator) refuse(m *member, join wire.Message) string {
+	switch {
+	case c.leaving:
+		return "the coordinator is going down"
+	case m.dir == "" || m.upid == "":
+		return "JOIN lacks ckptdir or upid"
+	case join.Bool("restart"):
+		return c.refuseRestart(m, join)
+	case c.restart != nil:
+		return "a restart is under way"
+	case c.hasRank(m.rank):
+		return fmt.Sprintf("rank %d is already here: another MPI job runs under this coordinator", m.rank)
+	case len(c.members) > 0 && join.Get("comp") != "" && join.Get("comp") != c.computation:
+		return "another computation (" + c.computation + ") is running here"
+	}
+	return ""
+}
+
+// left removes a member whose connection ended.
+func (c *Coordinator) left(m *member) {
+	m.close()
+	i := slices.Index(c.members, m)
+	if i < 0 {
+		return
+	}
+	c.members = slices.Delete(c.members, i, i+1)
+	c.note("%s left", m)
+	c.answered(m, nil)
+	c.leftCheckpoint(m)
+	c.leftRestart(m)
+	if len(c.members) > 0 {
+		return
+	}
+	if c.leaving {
+		c.finish(0, "per request")
+		return
+	}
+	if c.cfg.ExitOnLast && c.hadAny && len(c.held) == 0 {
+		c.finish(0, "last client exited")
+		return
+	}
+	c.armStale()
+}
+
+// handle dispatches one message of a member.
+func (c *Coordinator) handle(m *member, msg wire.Message) {
+	if !slices.Contains(c.members, m) {
+		return
+	}
+	switch msg.Verb {
+	case "PEERS":
+		c.answered(m, &msg)
+	case "CLOCKS", "SNAPSHOT", "IMAGE", "WRITTEN", "FAILED", "RESUMED":
+		c.checkpointMessage(m, msg)
+	case "RESTORED", "RESTORING":
+		c.restartMessage(m, msg)
+	case "RANK":
+		m.rank, m.nranks = msg.Int("rank", m.rank), msg.Int("nranks", m.nranks)
+	case "REQUEST": // the program itself asks for a checkpoint
+		if c.running() {
+			c.startCheckpoint(false, nil)
+		}
+	default:
+		c.note("unknown message %s from %s", msg.Verb, m)
+	}
+}
+
+// running reports whether a checkpoint could start: there are members, all
+// of them run, and no MPI job is still gathering its ranks.
+func (c *Coordinator) running() bool {
+	if len(c.members) == 0 || c.ckpt != nil || c.restart != nil || c.leaving {
+		return false
+	}
+	ranks, world := 0, 0
+	for _, m := range c.members {
+		if m.state != stateRunning {
+			return false
+		}
+		if m.mpi() {
+			ranks, world = ranks+1, max(world, m.nranks)
+		}
+	}
+	c.gathered = ranks > 0 && (c.gathered || ranks >= world)
+	return ranks == 0 || c.gathered
+}
+
+func (c *Coordinator) hasRank(rank int) bool {
+	return rank >= 0 && slices.ContainsFunc(c.members, func(m *member) bool { return m.rank == rank })
+}
+
+// newComputation names a computation: a hash of the host's name, the
+// coordinator's pid and the time, as DMTCP's unique ids are built.
+func newComputation() string { return UniqueID(os.Getpid()) }
+
+// UniqueID returns an id of the form <host hash>-<pid>-<time>.
+func UniqueID(pid int) string {
+	h := fnv.New32a()
+	h.Write([]byte(wire.LocalName()))
+	return fmt.Sprintf("%x-%d-%x", h.Sum32(), pid, time.Now().UnixNano())
+}
+
+// row is one line of the client list.
+func (m *member) rows() []string {
+	var rows []string
+	for _, p := range m.procs {
+		pid, prog, _ := strings.Cut(p, " ")
+		rows = append(rows, fmt.Sprintf("%s[%s:%s]@%s, %s, WorkerState::%s, %s", prog, pid, pid, m.host, m.upid, m.state, m.barrier))
+	}
+	return rows
+}

@@ -1,0 +1,112 @@
+package coordinator
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"mana/cli"
+)
+
+// options is the command line of dmtcp_coordinator and mana_coordinator.
+type options struct {
+	cli.Common
+	Port         string `short:"p" aliases:"coord-port" env:"DMTCP_COORD_PORT,DMTCP_PORT" help:"Port to listen on (default 7779, 0 for any free one)."`
+	PortFile     string `help:"File to write the port number to."`
+	StatusFile   string `help:"File to write host, port and interval to."`
+	Ckptdir      string `short:"c" env:"DMTCP_CHECKPOINT_DIR" help:"Directory for the restart script."`
+	Tmpdir       string `short:"t" env:"DMTCP_TMPDIR,TMPDIR" help:"Directory for temporary files."`
+	ExitOnLast   bool   `help:"Exit when the last client disconnects."`
+	KillAfter    bool   `name:"kill-after-ckpt" aliases:"exit-after-ckpt" help:"Kill the computation after each checkpoint."`
+	Timeout      int    `help:"Exit after this many seconds, also with live clients."`
+	StaleTimeout int    `default:"28800" help:"Exit after this many seconds without a client; -1 for never."`
+	Daemon       bool   `help:"Run in the background."`
+	Interval     int    `short:"i" env:"DMTCP_CHECKPOINT_INTERVAL" help:"Seconds between checkpoints (default 0: none)."`
+	CoordLogfile string `env:"DMTCP_COORD_LOG_FILENAME" help:"File to log to."`
+	WriteKvData  bool   `hidden:""`
+	Quiet        int    `short:"q" type:"counter" help:"Print less; may be repeated."`
+	Listen       string `env:"MANA_LISTEN" help:"Address to listen on (default: all interfaces)."`
+	RestartWait  int    `env:"MANA_RESTART_WAIT" default:"60" help:"Seconds that a restart waits for the next process."`
+	Verbose      bool   `hidden:""`
+	MPI          bool   `name:"mpi" hidden:""`
+	PortArg      string `arg:"" optional:"" name:"port" help:"Port to listen on."`
+}
+
+const description = "Coordinator of checkpoints: programs started by dmtcp_launch connect to it, dmtcp_command speaks to it."
+
+// Main runs the role under the given tool name.
+func Main(name string, args []string) int {
+	var o options
+	p, err := cli.New(name, description, &o)
+	if err != nil {
+		return cli.Die(name, cli.FailRC(), err)
+	}
+	if err := p.Parse(args); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		p.Usage(os.Stderr)
+		return 1
+	}
+	switch {
+	case o.Help:
+		p.Usage(os.Stdout)
+		return 0
+	case o.Version:
+		fmt.Print(cli.VersionText(name))
+		return 0
+	}
+	if strings.HasPrefix(name, "mana") && os.Getenv(reportEnv) == "" {
+		return manaMain(name, &o)
+	}
+	port, _, err := o.port()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		p.Usage(os.Stderr)
+		return 1
+	}
+	if o.Daemon && os.Getenv(reportEnv) == "" {
+		if _, err := daemonize(&o, port); err != nil {
+			return cli.Die(name, cli.FailRC(), err)
+		}
+		return 0
+	}
+	return serve(name, &o, port)
+}
+
+// port decides the port and reports whether anybody asked for one.
+func (o *options) port() (port int, given bool, err error) {
+	text := o.Port
+	if o.PortArg != "" {
+		text = o.PortArg
+	}
+	if text == "" {
+		return cli.DefaultPort, false, nil
+	}
+	if _, err := fmt.Sscanf(text+"\n", "%d\n", &port); err != nil || port < 0 || port > 65535 {
+		return 0, true, fmt.Errorf("%q is no port number", text)
+	}
+	return port, true, nil
+}
+
+func (o *options) config(port int, secret string) Config {
+	dir := o.Ckptdir
+	if dir == "" {
+		dir = "."
+	}
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	cfg := Config{
+		Listen: o.Listen, Port: port, Interval: o.Interval, CkptDir: dir,
+		ExitOnLast: o.ExitOnLast, KillAfter: o.KillAfter, Quiet: o.Quiet, Secret: secret,
+		Timeout: time.Duration(o.Timeout) * time.Second, RestartWait: time.Duration(o.RestartWait) * time.Second,
+	}
+	switch {
+	case o.StaleTimeout == 0: // DMTCP's rule: 0 is the default, negative is never
+		cfg.Stale = 28800 * time.Second
+	case o.StaleTimeout > 0:
+		cfg.Stale = time.Duration(o.StaleTimeout) * time.Second
+	}
+	return cfg
+}
