@@ -1,0 +1,204 @@
+// Package command is the role of dmtcp_command and mana_status: it sends one
+// command to a coordinator and prints the answer the way DMTCP does, or as
+// one line of JSON.
+package command
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"mana/cli"
+	"mana/coordinator"
+	"mana/wire"
+)
+
+const usage = `Usage:  dmtcp_command [OPTIONS] COMMAND [COMMAND...]
+Send a command to the dmtcp_coordinator remotely.
+
+Options:
+  -h, --coord-host HOST  Host of the coordinator (DMTCP_COORD_HOST; default localhost)
+  -p, --coord-port PORT  Port of the coordinator (DMTCP_COORD_PORT; default 7779)
+  --json                 Answer with one line of JSON
+  --help                 Print this message
+  --version              Print the version
+
+Commands (with any number of leading dashes; the last one given is executed):
+  s, status              Number of processes, running or not, checkpoint interval
+  l, list                List the processes
+  c, checkpoint          Start a checkpoint and return at once
+  bc, bcheckpoint        Checkpoint; return when all images are durable
+  kc, kcheckpoint        Checkpoint and kill; return when both are done
+  i, interval N          Set the checkpoint interval to N seconds (0: never)
+  k, kill                Kill the processes
+  q, quit                Kill the processes and end the coordinator
+`
+
+// The exit statuses of dmtcp_command.
+const (
+	rcOK     = 0
+	rcUsage  = 1
+	rcFailed = 2
+)
+
+// Main is dmtcp_command.
+func Main(name string, args []string) int {
+	return run(name, args, os.Stdout, os.Stderr)
+}
+
+// StatusMain is mana_status: dmtcp_command for the coordinator that the
+// information file names, with list as the default command.
+func StatusMain(name string, args []string) int {
+	var rest []string
+	for _, a := range args {
+		if a == "--help" {
+			fmt.Print(usage)
+			return rcOK
+		}
+		if a != "--verbose" {
+			rest = append(rest, a)
+		}
+	}
+	host, port, err := cli.ReadRC()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: No MANA coordinator detected: %v\n", name, err)
+		return rcFailed
+	}
+	return run(name, append([]string{"-h", host, "-p", strconv.Itoa(port), "--list"}, rest...), os.Stdout, os.Stderr)
+}
+
+func run(name string, args []string, out, errOut io.Writer) int {
+	r, err := parse(args)
+	switch {
+	case err != nil && r.json:
+		return emitJSON(out, r, "DMT_INVALID_COORDINATOR_COMMAND", "DMT_COORD_INVALID_COMMAND", nil, rcFailed)
+	case err != nil:
+		fmt.Fprintf(errOut, "%s: %v\n%s", name, err, usage)
+		return rcUsage
+	case r.cmd == "help" && r.json:
+		return emitJSON(out, r, "DMT_HELP", "DMT_COORD_SUCCESS", nil, rcOK)
+	case r.cmd == "help":
+		fmt.Fprint(out, usage)
+		return rcUsage
+	case r.cmd == "version" && r.json:
+		return emitJSON(out, r, "DMT_VERSION", "DMT_COORD_SUCCESS", []field{{"version", cli.Version}}, rcOK)
+	case r.cmd == "version":
+		fmt.Fprint(out, cli.VersionText(name))
+		return rcUsage
+	}
+	rows, result, err := Call(r.host, r.port, r.message())
+	if r.json {
+		return r.answerJSON(out, rows, result, err)
+	}
+	return r.answerText(out, errOut, rows, result, err)
+}
+
+// Call sends one command and returns the rows of a list and the result.
+func Call(host string, port int, cmd wire.Message) (rows []wire.Message, result wire.Message, err error) {
+	c, err := wire.Dial(host, port)
+	if err != nil {
+		return nil, wire.Message{}, err
+	}
+	defer c.Close()
+	if err := c.Send(cmd); err != nil {
+		return nil, wire.Message{}, err
+	}
+	// A checkpoint may take long; everything else is answered at once.
+	timeout := 30 * time.Second
+	if strings.HasSuffix(cmd.Get("name"), "checkpoint") {
+		timeout = 0
+	}
+	for {
+		m, err := c.Recv(timeout)
+		if err != nil {
+			return nil, wire.Message{}, fmt.Errorf("no answer from the coordinator: %w", err)
+		}
+		switch m.Verb {
+		case "ROW":
+			rows = append(rows, m)
+		case "RESULT":
+			return rows, m, nil
+		default:
+			return nil, wire.Message{}, fmt.Errorf("unexpected answer: %s", m)
+		}
+	}
+}
+
+// answerText prints what DMTCP prints; scripts split it into words.
+func (r *request) answerText(out, errOut io.Writer, rows []wire.Message, res wire.Message, err error) int {
+	if err != nil {
+		r.explain(errOut, err)
+		return rcFailed
+	}
+	switch res.Get("error") {
+	case "":
+	case "notrunning":
+		fmt.Fprint(errOut, "Error, computation not in running state.  Either a checkpoint is\n currently happening or there are no connected processes.\n")
+		return rcFailed
+	default:
+		fmt.Fprintf(errOut, "Error, the checkpoint failed: %s\n", res.Get("reason"))
+		return rcFailed
+	}
+	switch r.cmd {
+	case "status":
+		r.head(out)
+		fmt.Fprintf(out, "Status...\n  NUM_PEERS=%s\n  RUNNING=%s\n  CKPT_INTERVAL=%s\n", res.Get("peers"), yesno(res.Bool("running")), interval(res))
+	case "list":
+		r.head(out)
+		fmt.Fprint(out, coordinator.ListText(rows))
+	case "interval":
+		fmt.Fprintf(out, "Interval changed to %d\n", r.value)
+	}
+	return rcOK
+}
+
+// head names the coordinator; the two extra words at the default port are
+// part of what scripts count on.
+func (r *request) head(out io.Writer) {
+	note := ""
+	if !r.portGiven {
+		note = " (default port)"
+	}
+	fmt.Fprintf(out, "Coordinator:\n  Host: %s\n  Port: %d%s\n", r.shownHost(), r.shownPort(), note)
+}
+
+func yesno(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+func interval(res wire.Message) string {
+	if n := res.Int("interval", 0); n != 0 {
+		return strconv.Itoa(n)
+	}
+	return "0 (checkpoint manually)"
+}
+
+// explain tells why there was no answer.
+func (r *request) explain(errOut io.Writer, err error) {
+	var op *net.OpError
+	switch {
+	case errors.Is(err, wire.ErrAuth), errors.Is(err, wire.ErrNoSecret):
+		fmt.Fprintf(errOut, "The coordinator at %s:%d belongs to somebody else: %v\n", r.host, r.port, err)
+	case errors.Is(err, syscall.ECONNREFUSED), errors.As(err, &op) && op.Op == "dial":
+		var dns *net.DNSError
+		if errors.As(err, &dns) {
+			fmt.Fprintf(errOut, "WARNING: unknown host %s\n", r.host)
+		}
+		if r.portGiven {
+			fmt.Fprintln(errOut, "Coordinator not found. Please check port and host.")
+		} else {
+			fmt.Fprintln(errOut, "Coordinator not found. Try specifying port with '--port'.")
+		}
+	default:
+		fmt.Fprintln(errOut, err)
+	}
+}
