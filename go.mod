@@ -4,4 +4,4 @@ go 1.24.0
 
 require golang.org/x/sys v0.40.0
 
-require github.com/alecthomas/kong v1.12.1 // indirect
+require github.com/alecthomas/kong v1.12.1

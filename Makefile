@@ -1,0 +1,60 @@
+# make          build bin/mana and its names
+# make deps     install what building and testing need (as root, Debian/Ubuntu)
+# make test     all tests
+# make bench    benchmarks
+# make demo     checkpoint, kill and restart a small program
+# make install  into $(DESTDIR)$(PREFIX)/bin
+# make lint     gofmt and go vet
+
+SHELL := /bin/bash
+GO ?= go
+CC ?= gcc
+PREFIX ?= /usr/local
+NAMES := dmtcp_coordinator dmtcp_launch dmtcp_restart dmtcp_command dmtcp_nocheckpoint \
+	mana_coordinator mana_start_coordinator mana_launch mana_restart mana_status
+
+export CGO_ENABLED := 0
+# A distribution's own go may be older than go.mod asks for, a newer one beside it.
+export PATH := $(PATH):/usr/local/go/bin:/usr/lib/go/bin
+
+.PHONY: all build payload deps test fuzz bench demo install lint clean
+
+all: build
+
+build: payload
+	$(GO) build -trimpath -o bin/mana .
+	@for n in $(NAMES); do ln -sf mana bin/$$n; done
+
+# The C parts that are embedded in the binary.
+payload:
+	@if [ -d splitproc/gen ] && ls splitproc/gen/*.go >/dev/null 2>&1; then $(GO) generate ./splitproc/...; fi
+
+deps:
+	./.ci/deps
+
+test: build
+	$(GO) vet ./...
+	$(GO) test -timeout 20m ./...
+
+fuzz:
+	@for p in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 10s $$p || exit 1; done; done
+
+bench: build
+	$(GO) test -run '^$$' -bench . ./...
+
+demo: build
+	./.ci/demo
+
+install: build
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 0755 bin/mana $(DESTDIR)$(PREFIX)/bin/mana
+	@for n in $(NAMES); do ln -sf mana $(DESTDIR)$(PREFIX)/bin/$$n; done
+
+lint:
+	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt: $$out"; exit 1; fi
+	$(GO) vet ./...
+
+clean:
+	rm -rf bin
