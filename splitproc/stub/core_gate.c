@@ -149,9 +149,9 @@ HIDDEN volatile struct mana_clock *core_clock_group(int n, const int *world_rank
 	uint64_t gid = core_hash(MANA_CLOCK_GROUP, members, (size_t)n * sizeof *members);
 	mana_lock(&mana_ctl->lock);
 	volatile struct mana_clock *k = clock_find(gid);
-	if (k) {
+	if (k && k->nmembers) {
 		core_free(members);
-	} else if ((k = clock_new(gid))) {
+	} else if (k || (k = clock_new(gid))) { /* found without members: the agent made it, for its target */
 		k->members = (uint64_t)(uintptr_t)members;
 		k->nmembers = (uint32_t)n;
 		__atomic_store_n(&k->kind, MANA_CLOCK_GROUP, __ATOMIC_RELEASE);
