@@ -45,6 +45,13 @@ const (
 	Finalized
 )
 
+// What a clock slot holds (enum mana_clock_kind).
+const (
+	ClockFree  = 0
+	ClockComm  = 1
+	ClockGroup = 2
+)
+
 // Requests of a program (enum mana_request).
 const (
 	ReqNone  = 0
@@ -101,7 +108,7 @@ type Clock struct {
 	GID      uint64
 	Count    uint64
 	Target   uint64
-	Kind     uint32 // 0 free, 1 communicator, 2 group
+	Kind     uint32 // ClockFree, ClockComm or ClockGroup
 	NMembers uint32
 	Members  uint64 // address of int32 world ranks in the program
 }
