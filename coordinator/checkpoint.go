@@ -62,7 +62,9 @@ func (c *Coordinator) startCheckpoint(kill bool, done func(failure string)) {
 	}
 	if world > 0 {
 		k.clocks = drain.New(world)
-		c.leaveAbsent(world)
+		if gone := k.absent(world); gone != nil {
+			c.abort(fmt.Sprintf("ranks %v of %d have ended", gone, world))
+		}
 	}
 }
 

@@ -8,11 +8,11 @@ import (
 )
 
 // clockReport takes one report of a member's collective clocks and passes on
-// the orders that follow. A program without MPI has none and is ready.
+// the orders that follow. A program without MPI has none and is quiet.
 func (c *Coordinator) clockReport(m *member, p *part, msg wire.Message) {
 	k := c.ckpt
 	p.converged = true
-	if !msg.Bool("mpi") || !m.mpi() || k.clocks == nil {
+	if !m.mpi() || k.clocks == nil {
 		return
 	}
 	clocks, err := drain.ParseClocks(msg.Get("clocks"))
@@ -26,7 +26,7 @@ func (c *Coordinator) clockReport(m *member, p *part, msg wire.Message) {
 		return
 	}
 	orders, err := k.clocks.Report(m.rank, drain.Report{
-		Version: uint64(max(0, msg.Int("version", 0))), Quiet: msg.Bool("quiet"), Blocked: msg.Bool("blocked"),
+		Version: uint64(max(0, msg.Int("version", 0))), Quiet: msg.Bool("quiet") || !msg.Bool("mpi"), Blocked: msg.Bool("blocked"),
 		Clocks: clocks, Dropped: dropped,
 	})
 	if err != nil {
@@ -47,17 +47,20 @@ func (c *Coordinator) order(orders []drain.Order) {
 	}
 }
 
-// leaveAbsent takes the ranks that have already ended out of the convergence.
-func (c *Coordinator) leaveAbsent(world int) {
+// absent names the ranks of an MPI job that are not members: they have ended,
+// so what could be saved of the others could not be restarted.
+func (k *checkpoint) absent(world int) []int {
 	here := make([]bool, world)
-	for m := range c.ckpt.parts {
+	for m := range k.parts {
 		if m.mpi() && m.rank < world {
 			here[m.rank] = true
 		}
 	}
+	var ranks []int
 	for r, ok := range here {
 		if !ok {
-			c.order(c.ckpt.clocks.Leave(r))
+			ranks = append(ranks, r)
 		}
 	}
+	return ranks
 }

@@ -74,7 +74,6 @@ const maxRelease = 64
 
 type rankState struct {
 	reported bool
-	gone     bool
 	quiet    bool
 	blocked  bool
 	version  uint64            // newest order sent
@@ -135,27 +134,11 @@ func (c *Convergence) Report(rank int, r Report) ([]Order, error) {
 	return orders, nil
 }
 
-// Leave takes a rank that has ended out of the convergence: it binds nobody
-// any longer and is not waited for.
-func (c *Convergence) Leave(rank int) []Order {
-	if rank < 0 || rank >= len(c.ranks) {
-		return nil
-	}
-	c.ranks[rank].gone = true
-	if !c.allReported() {
-		return nil
-	}
-	return c.targets()
-}
-
 // Converged tells whether every rank has reached every target, knows it, and
 // stands still.
 func (c *Convergence) Converged() bool {
 	for i := range c.ranks {
 		s := &c.ranks[i]
-		if s.gone {
-			continue
-		}
 		if !s.reported || !s.quiet || s.acted != s.version || c.moving(i) {
 			return false
 		}
@@ -167,9 +150,6 @@ func (c *Convergence) Converged() bool {
 // reached; ok is false when no rank has to move.
 func (c *Convergence) Laggard() (rank int, t Target, ok bool) {
 	for i := range c.ranks {
-		if c.ranks[i].gone {
-			continue
-		}
 		for gid, k := range c.clocks {
 			if c.behind(i, gid, k) {
 				return i, Target{gid, k.kind, k.target}, true
@@ -183,7 +163,7 @@ func (c *Convergence) Laggard() (rank int, t Target, ok bool) {
 func (c *Convergence) Silent() []int {
 	var out []int
 	for i := range c.ranks {
-		if !c.ranks[i].reported && !c.ranks[i].gone {
+		if !c.ranks[i].reported {
 			out = append(out, i)
 		}
 	}
@@ -212,7 +192,7 @@ func (c *Convergence) take(rank int, k Clock) error {
 
 func (c *Convergence) allReported() bool {
 	for i := range c.ranks {
-		if !c.ranks[i].reported && !c.ranks[i].gone {
+		if !c.ranks[i].reported {
 			return false
 		}
 	}
@@ -247,9 +227,6 @@ func (c *Convergence) targets() []Order {
 	var orders []Order
 	for i := range c.ranks {
 		s := &c.ranks[i]
-		if s.gone {
-			continue
-		}
 		var news []Target
 		for gid, k := range c.clocks {
 			if c.behind(i, gid, k) && s.sent[gid] != k.target {
@@ -277,9 +254,6 @@ func (c *Convergence) stuck() bool {
 	any := false
 	for i := range c.ranks {
 		s := &c.ranks[i]
-		if s.gone {
-			continue
-		}
 		if s.acted != s.version {
 			return false
 		}
@@ -299,9 +273,6 @@ func (c *Convergence) releaseParked() []Order {
 	var orders []Order
 	for i := range c.ranks {
 		s := &c.ranks[i]
-		if s.gone {
-			continue
-		}
 		s.version++
 		order := Order{Rank: i, Version: s.version}
 		if !c.moving(i) {

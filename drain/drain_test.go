@@ -289,19 +289,6 @@ func TestAbsentClocks(t *testing.T) {
 	}
 }
 
-// A rank that has ended is not waited for.
-func TestLeave(t *testing.T) {
-	c := New(2)
-	mustReport(t, c, 0, Report{Quiet: true})
-	if c.Converged() {
-		t.Fatal("converged without rank 1")
-	}
-	c.Leave(1)
-	if !c.Converged() {
-		t.Fatal("still waits for rank 1, which has ended")
-	}
-}
-
 func TestReportRefusesNonsense(t *testing.T) {
 	c := New(2)
 	for name, r := range map[string]Report{
