@@ -254,6 +254,7 @@ struct core_front {
 	int (*comm_delete_attr)(void *fn, MPI_Comm c, int keyval, void *value, void *extra);
 	int (*type_copy_attr)(void *fn, MPI_Datatype t, int keyval, void *extra, void *in, void *out, int *flag);
 	int (*type_delete_attr)(void *fn, MPI_Datatype t, int keyval, void *value, void *extra);
+	int (*grequest_query)(void *fn, void *extra, MPI_Status *st); /* NULL: statuses need no conversion */
 };
 HIDDEN extern const struct core_front core_front;
 

@@ -1,0 +1,184 @@
+/* core_bsend.c - buffered sends and the attached buffer.
+ *
+ * The attached buffer is only accounted for: the message itself goes into
+ * upper-half memory of our own and on as a nonblocking send, so nothing of the
+ * real library ever lies in the program's buffer.
+ */
+#include "core_p2p.h"
+
+static struct {
+	void *addr;
+	MPI_Count size;
+	int64_t used;
+	int attached;
+} buffer;
+
+/* MPI_BSEND_OVERHEAD as the program was compiled with it. */
+static int64_t overhead(void)
+{
+	switch (core_front.abi[0]) {
+	case 'm':
+		return 96; /* mpich */
+	case 'o':
+		return 128; /* ompi */
+	default:
+		return MPI_BSEND_OVERHEAD;
+	}
+}
+
+static int automatic(void)
+{
+	return buffer.addr == MPI_BUFFER_AUTOMATIC;
+}
+
+int core_pack_copy(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype type,
+                   struct core_comm *c, void **out, MPI_Count *bytes)
+{
+	MPI_Count size = 0, position = 0;
+	MPI_Datatype lt = core_type_lower(type);
+	void *copy;
+	int rc;
+
+	if (n < 0)
+		return MPI_ERR_COUNT;
+	rc = LOWER(t, core_lower->f.Pack_size(n, lt, c->lower, &size));
+	if (rc)
+		return rc;
+	copy = core_alloc(size ? size : 1);
+	rc = LOWER(t, core_lower->f.Pack(buf, n, lt, copy, size, &position, c->lower));
+	if (rc) {
+		core_free(copy);
+		return rc;
+	}
+	*out = copy;
+	*bytes = position;
+	return MPI_SUCCESS;
+}
+
+int core_send_packed(volatile struct mana_thread *t, void *data, MPI_Count bytes, MPI_Count charge, int dst, int tag,
+                     struct core_comm *c)
+{
+	static const struct mana_status ok;
+	struct core_request *r = core_request_p2p(REQ_BSEND, data, charge, MPI_BYTE, dst, tag, c);
+	MPI_Request lower = 0;
+	int rc;
+
+	r->aux = data;
+	rc = LOWER(t, core_lower->f.Isend(data, bytes, MPI_PACKED, dst, tag, c->lower, &lower));
+	if (rc) {
+		__atomic_fetch_sub(&buffer.used, charge, __ATOMIC_RELAXED);
+		core_request_drop(r);
+		return rc;
+	}
+	core_count(core_sent, c, dst, 1);
+	r->lower = core_native(lower);
+	if (r->lower) {
+		core_orphan_add(r);
+		return MPI_SUCCESS;
+	}
+	core_request_complete(r, &ok);
+	core_request_recycle(r);
+	return MPI_SUCCESS;
+}
+
+/* Called when a buffered send has left: its share of the buffer is free again. */
+void core_bsend_done(struct core_request *r)
+{
+	__atomic_fetch_sub(&buffer.used, r->count, __ATOMIC_RELAXED);
+}
+
+int core_bsend(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag,
+               struct core_comm *c)
+{
+	static uint32_t calls;
+	MPI_Count bytes, charge;
+	void *data;
+	int rc = core_pack_copy(t, buf, n, type, c, &data, &bytes);
+
+	if (rc)
+		return rc;
+	charge = bytes + overhead();
+	if (++calls % 16 == 0)
+		core_orphans_reap(t);
+	if (__atomic_add_fetch(&buffer.used, charge, __ATOMIC_RELAXED) > buffer.size && !automatic()) {
+		core_orphans_reap(t);
+		if (__atomic_load_n(&buffer.used, __ATOMIC_RELAXED) > buffer.size) {
+			__atomic_fetch_sub(&buffer.used, charge, __ATOMIC_RELAXED);
+			core_free(data);
+			return MPI_ERR_BUFFER;
+		}
+	}
+	return core_send_packed(t, data, bytes, charge, dst, tag, c);
+}
+
+int core_Bsend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm)
+{
+	ENTER();
+	struct core_comm *c = core_comm_of(comm);
+
+	if (unlikely(!c))
+		LEAVE(MPI_ERR_COMM);
+	if (unlikely((unsigned)dst >= (unsigned)core_npeers(c)))
+		LEAVE(dst == MPI_PROC_NULL ? MPI_SUCCESS : MPI_ERR_RANK);
+	LEAVE(core_bsend(self_, buf, n, type, dst, tag, c));
+}
+
+int core_Buffer_attach(void *addr, MPI_Count size)
+{
+	if (buffer.attached)
+		return MPI_ERR_BUFFER;
+	if (size < 0)
+		return MPI_ERR_ARG;
+	buffer.addr = addr;
+	buffer.size = size;
+	buffer.attached = 1;
+	return MPI_SUCCESS;
+}
+
+/* Waits until no buffered send is on its way. */
+static void flush(volatile struct mana_thread *t, uint32_t seq)
+{
+	while (__atomic_load_n(&buffer.used, __ATOMIC_RELAXED) > 0) {
+		t->state = MANA_WAIT;
+		core_orphans_reap(t);
+		t->state = MANA_IN;
+		if (unlikely(mana_ctl->intr != seq))
+			seq = core_gate(t);
+	}
+}
+
+int core_Buffer_flush(void)
+{
+	ENTER_WAIT();
+	flush(self_, seq_);
+	LEAVE(MPI_SUCCESS);
+}
+
+/* Nothing of ours lies in the buffer, so it is flushed at once. */
+int core_Buffer_iflush(MPI_Request *out)
+{
+	ENTER();
+	struct core_request *r = core_request_alloc(REQ_SEND);
+
+	r->st = (struct mana_status){.source = MPI_ANY_SOURCE, .tag = MPI_ANY_TAG};
+	r->state = REQ_DONE;
+	*out = core_request_handle(r);
+	LEAVE(MPI_SUCCESS);
+}
+
+int core_Buffer_detach(void *addr, MPI_Count *size)
+{
+	ENTER_WAIT();
+	if (!buffer.attached) {
+		*(void **)addr = 0;
+		*size = 0;
+		LEAVE(MPI_SUCCESS);
+	}
+	flush(self_, seq_);
+	*(void **)addr = buffer.addr;
+	*size = automatic() ? 0 : buffer.size;
+	buffer.attached = 0;
+	buffer.addr = 0;
+	buffer.size = 0;
+	LEAVE(MPI_SUCCESS);
+}

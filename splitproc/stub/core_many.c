@@ -1,0 +1,325 @@
+/* core_many.c - completion calls on arrays of requests.
+ *
+ * The native requests are gathered into one array for one crossing; whatever
+ * completes below is recorded in its core request at once, so that an
+ * interruption leaves nothing behind in the array.
+ */
+#include "core_many.h"
+
+static void many_alloc(struct many *m, int n)
+{
+	char *p;
+
+	m->n = n;
+	m->block = 0;
+	m->r = m->r_;
+	m->lower = m->lower_;
+	m->st = m->st_;
+	m->which = m->which_;
+	if (likely(n <= INLINE_MAX))
+		return;
+	p = m->block = core_alloc(n * (sizeof(*m->r) + sizeof(*m->lower) + sizeof(*m->st) + sizeof(*m->which)));
+	m->st = (void *)p;
+	m->r = (void *)(m->st + n);
+	m->lower = (void *)(m->r + n);
+	m->which = (void *)(m->lower + n);
+}
+
+void core_many_free(struct many *m)
+{
+	if (unlikely(m->block))
+		core_free(m->block);
+}
+
+/* (Re)reads what is active below; requests may have ended at a drain. */
+static void collect(struct many *m)
+{
+	m->active = m->done = m->soft = 0;
+	for (int i = 0; i < m->n; i++) {
+		struct core_request *r = m->r[i];
+
+		m->lower[i] = 0;
+		if (!r)
+			continue;
+		if (r->state == REQ_DONE) {
+			m->done++;
+			continue;
+		}
+		m->lower[i] = r->lower;
+		m->active++;
+		m->soft += !r->lower;
+	}
+}
+
+/* Looks up the handles; an invalid one is an error. */
+int core_many_gather(struct many *m, int n, const MPI_Request h[])
+{
+	many_alloc(m, n);
+	for (int i = 0; i < n; i++) {
+		struct core_request *r = core_request_of(h[i]);
+
+		if (unlikely(!r && h[i] != MPI_REQUEST_NULL)) {
+			core_many_free(m);
+			return MPI_ERR_REQUEST;
+		}
+		m->r[i] = likely(r) && r->state != REQ_INACTIVE ? r : 0;
+	}
+	collect(m);
+	return MPI_SUCCESS;
+}
+
+/* Records what completed below; returns how many. rc: of the call, for a
+ * library that does not fill in the error of a single status. */
+static int absorb(struct many *m, int rc)
+{
+	int n = 0;
+
+	if (rc == MPI_ERR_IN_STATUS || rc == MANA_INTERRUPTED)
+		rc = 0;
+	for (int i = 0; i < m->n; i++) {
+		struct core_request *r = m->r[i];
+
+		if (!r || r->state != REQ_ACTIVE || m->lower[i] || !r->lower)
+			continue;
+		if (unlikely(rc && m->active == 1 && !m->st[i].error))
+			m->st[i].error = rc;
+		core_request_complete(r, &m->st[i]);
+		m->active--;
+		m->done++;
+		n++;
+	}
+	return n;
+}
+
+/* Waits below once, with the gate when interrupted. Returns 0, or the error of a wait that got nowhere. */
+static int wait_below(volatile struct mana_thread *t, struct many *m, int mode, uint32_t *seq)
+{
+	int ndone = 0, rc;
+
+	if (unlikely(m->soft)) {
+		/* generalized requests end in the upper half: look at both sides in turn */
+		rc = LOWER_WAIT(t, core_lower->p.test(m->n, m->lower, MANA_WAIT_SOME, &ndone, m->which, m->st));
+		absorb(m, rc);
+		if (mana_ctl->intr != *seq)
+			*seq = core_gate(t);
+		collect(m);
+		return 0;
+	}
+	rc = LOWER_WAIT(t, core_lower->p.wait(m->n, m->lower, mode, *seq, &ndone, m->which, m->st));
+	ndone = absorb(m, rc);
+	if (unlikely(rc == MANA_INTERRUPTED)) {
+		*seq = core_gate(t);
+		collect(m);
+		return 0;
+	}
+	return ndone ? 0 : rc;
+}
+
+void core_many_test(volatile struct mana_thread *t, struct many *m, int mode)
+{
+	int ndone = 0, rc;
+
+	if (m->active == m->soft)
+		return;
+	rc = LOWER(t, core_lower->p.test(m->n, m->lower, mode, &ndone, m->which, m->st));
+	absorb(m, rc);
+}
+
+/* ---- results ---- */
+
+int core_many_error(struct core_request *r, MPI_Status *status)
+{
+	if (unlikely(r->kind == REQ_GENERALIZED))
+		return core_grequest_query(r, status);
+	core_status_out(status, &r->st);
+	return r->st.error;
+}
+
+/* Statuses and handles of a call that completes all; unfinished ones are MPI_ERR_PENDING. */
+static int finish_all(struct many *m, MPI_Request h[], MPI_Status statuses[])
+{
+	int failed = 0;
+
+	for (int i = 0; i < m->n; i++) {
+		struct core_request *r = m->r[i];
+		MPI_Status *status = statuses ? &statuses[i] : 0;
+		int rc = MPI_SUCCESS;
+
+		m->which[i] = MPI_SUCCESS;
+		if (!r) {
+			core_status_empty(status);
+			continue;
+		}
+		if (likely(r->state == REQ_DONE)) {
+			rc = core_many_error(r, status);
+			core_request_seen(r, &h[i]);
+		} else {
+			rc = MPI_ERR_PENDING;
+		}
+		m->which[i] = rc;
+		failed |= rc;
+	}
+	if (likely(!failed))
+		return MPI_SUCCESS;
+	for (int i = 0; statuses && i < m->n; i++)
+		statuses[i].MPI_ERROR = m->which[i];
+	return MPI_ERR_IN_STATUS;
+}
+
+/* One that is done, as Waitany and Testany give it. */
+static int finish_any(struct many *m, MPI_Request h[], int *index, MPI_Status *status)
+{
+	for (int i = 0; i < m->n; i++) {
+		struct core_request *r = m->r[i];
+		int rc;
+
+		if (!r || r->state != REQ_DONE)
+			continue;
+		rc = core_many_error(r, status);
+		core_request_seen(r, &h[i]);
+		*index = i;
+		return rc;
+	}
+	*index = MPI_UNDEFINED;
+	core_status_empty(status);
+	return MPI_SUCCESS;
+}
+
+static int finish_some(struct many *m, MPI_Request h[], int *outcount, int indices[], MPI_Status statuses[])
+{
+	int n = 0, failed = 0;
+
+	for (int i = 0; i < m->n; i++) {
+		struct core_request *r = m->r[i];
+
+		if (!r || r->state != REQ_DONE)
+			continue;
+		m->which[n] = core_many_error(r, statuses ? &statuses[n] : 0);
+		failed |= m->which[n];
+		core_request_seen(r, &h[i]);
+		indices[n++] = i;
+	}
+	*outcount = n;
+	if (likely(!failed))
+		return MPI_SUCCESS;
+	for (int i = 0; statuses && i < n; i++)
+		statuses[i].MPI_ERROR = m->which[i];
+	return MPI_ERR_IN_STATUS;
+}
+
+/* ---- the calls ---- */
+
+int core_Waitall(int n, MPI_Request h[], MPI_Status statuses[])
+{
+	struct many m;
+
+	ENTER_WAIT();
+	int rc = core_many_gather(&m, n, h);
+
+	if (unlikely(rc))
+		LEAVE(rc);
+	while (m.active)
+		if (unlikely(wait_below(self_, &m, MANA_WAIT_ALL, &seq_)))
+			break;
+	rc = finish_all(&m, h, statuses);
+	core_many_free(&m);
+	LEAVE(rc);
+}
+
+int core_Waitany(int n, MPI_Request h[], int *index, MPI_Status *status)
+{
+	struct many m;
+
+	ENTER_WAIT();
+	int rc = core_many_gather(&m, n, h);
+
+	if (unlikely(rc))
+		LEAVE(rc);
+	while (m.active && !m.done) {
+		rc = wait_below(self_, &m, MANA_WAIT_ANY, &seq_);
+		if (unlikely(rc))
+			break;
+	}
+	if (likely(!rc))
+		rc = finish_any(&m, h, index, status);
+	core_many_free(&m);
+	LEAVE(rc);
+}
+
+int core_Waitsome(int n, MPI_Request h[], int *outcount, int indices[], MPI_Status statuses[])
+{
+	struct many m;
+
+	ENTER_WAIT();
+	int rc = core_many_gather(&m, n, h);
+
+	if (unlikely(rc))
+		LEAVE(rc);
+	*outcount = MPI_UNDEFINED;
+	if (m.done)
+		core_many_test(self_, &m, MANA_WAIT_SOME);
+	while (m.active && !m.done) {
+		rc = wait_below(self_, &m, MANA_WAIT_SOME, &seq_);
+		if (unlikely(rc))
+			break;
+	}
+	if (m.done)
+		rc = finish_some(&m, h, outcount, indices, statuses);
+	core_many_free(&m);
+	LEAVE(rc);
+}
+
+int core_Testall(int n, MPI_Request h[], int *flag, MPI_Status statuses[])
+{
+	struct many m;
+
+	ENTER();
+	int rc = core_many_gather(&m, n, h);
+
+	if (unlikely(rc))
+		LEAVE(rc);
+	core_many_test(self_, &m, MANA_WAIT_ALL);
+	*flag = !m.active;
+	if (!m.active)
+		rc = finish_all(&m, h, statuses);
+	core_many_free(&m);
+	LEAVE(rc);
+}
+
+int core_Testany(int n, MPI_Request h[], int *index, int *flag, MPI_Status *status)
+{
+	struct many m;
+
+	ENTER();
+	int rc = core_many_gather(&m, n, h);
+
+	if (unlikely(rc))
+		LEAVE(rc);
+	if (!m.done)
+		core_many_test(self_, &m, MANA_WAIT_ANY);
+	*flag = m.done || !m.active;
+	if (*flag)
+		rc = finish_any(&m, h, index, status);
+	else
+		*index = MPI_UNDEFINED;
+	core_many_free(&m);
+	LEAVE(rc);
+}
+
+int core_Testsome(int n, MPI_Request h[], int *outcount, int indices[], MPI_Status statuses[])
+{
+	struct many m;
+
+	ENTER();
+	int rc = core_many_gather(&m, n, h);
+
+	if (unlikely(rc))
+		LEAVE(rc);
+	core_many_test(self_, &m, MANA_WAIT_SOME);
+	if (!m.done && !m.active)
+		*outcount = MPI_UNDEFINED;
+	else
+		rc = finish_some(&m, h, outcount, indices, statuses);
+	core_many_free(&m);
+	LEAVE(rc);
+}

@@ -1,0 +1,30 @@
+/* core_many.h - arrays of requests: what core_many.c and core_many_status.c share. */
+#ifndef MANA_CORE_MANY_H
+#define MANA_CORE_MANY_H
+
+#include "core_p2p.h"
+
+#define INLINE_MAX 32
+
+struct many {
+	int n, active, done, soft; /* soft: active but nothing posted below */
+	struct core_request **r;   /* NULL: null or inactive */
+	MPI_Request *lower;
+	struct mana_status *st;
+	int *which;
+	void *block;
+	struct core_request *r_[INLINE_MAX];
+	MPI_Request lower_[INLINE_MAX];
+	struct mana_status st_[INLINE_MAX];
+	int which_[INLINE_MAX];
+};
+
+/* Looks up the handles; an invalid one is an error, and then nothing need be freed. */
+HIDDEN int core_many_gather(struct many *m, int n, const MPI_Request h[]);
+HIDDEN void core_many_free(struct many *m);
+/* One test below; what completed is recorded. */
+HIDDEN void core_many_test(volatile struct mana_thread *t, struct many *m, int mode);
+/* Status and error class of a request that is done. */
+HIDDEN int core_many_error(struct core_request *r, MPI_Status *status);
+
+#endif

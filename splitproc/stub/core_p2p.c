@@ -1,0 +1,260 @@
+/* core_p2p.c - sends and receives, blocking and nonblocking.
+ *
+ * A blocking call is one crossing: the adapter posts the operation and tests
+ * until it is complete. When a checkpoint interrupts it, the operation becomes
+ * an ordinary request of the core, which survives whatever happens next.
+ */
+#include "core_p2p.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* ---- blocking send ---- */
+
+/* The rest of a send that a checkpoint interrupted. */
+static __attribute__((noinline, cold)) int send_rest(volatile struct mana_thread *t, MPI_Request lower, const void *buf,
+                                                     MPI_Count n, MPI_Datatype type, int dst, int tag,
+                                                     struct core_comm *c)
+{
+	struct core_request *r = core_request_p2p(REQ_SEND, (void *)buf, n, type, dst, tag, c);
+	int rc;
+
+	r->lower = lower;
+	core_request_wait(t, r, 0, 1);
+	rc = r->st.error;
+	core_request_recycle(r);
+	return rc;
+}
+
+INLINE int send_on(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag,
+                   struct core_comm *c, int mode, uint32_t seq)
+{
+	MPI_Datatype lt = core_type_lower(type);
+	MPI_Request lower = 0;
+	int rc = LOWER_WAIT(t, core_lower->p.send(buf, n, lt, dst, tag, c->lower, mode, seq, &lower));
+
+	if (likely(rc <= 0))
+		core_count(core_sent, c, dst, 1);
+	if (unlikely(rc == MANA_INTERRUPTED))
+		rc = send_rest(t, lower, buf, n, type, dst, tag, c);
+	return rc;
+}
+
+INLINE int send_blocking(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, int mode)
+{
+	ENTER_WAIT();
+	struct core_comm *c = core_comm_of(comm);
+
+	if (unlikely(!c))
+		LEAVE(MPI_ERR_COMM);
+	if (unlikely((unsigned)dst >= (unsigned)core_npeers(c)))
+		LEAVE(dst == MPI_PROC_NULL ? MPI_SUCCESS : MPI_ERR_RANK);
+	LEAVE(send_on(self_, buf, n, type, dst, tag, c, mode, seq_));
+}
+
+int core_Send(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm)
+{
+	return send_blocking(buf, n, type, dst, tag, comm, MANA_SEND_STANDARD);
+}
+
+int core_Rsend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm)
+{
+	return send_blocking(buf, n, type, dst, tag, comm, MANA_SEND_STANDARD);
+}
+
+int core_Ssend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm)
+{
+	return send_blocking(buf, n, type, dst, tag, comm, MANA_SEND_SYNC);
+}
+
+/* ---- blocking receive ---- */
+
+static __attribute__((noinline, cold)) int recv_rest(volatile struct mana_thread *t, MPI_Request lower, void *buf,
+                                                     MPI_Count n, MPI_Datatype type, int src, int tag,
+                                                     struct core_comm *c, struct mana_status *st)
+{
+	struct core_request *r = core_request_p2p(REQ_RECV, buf, n, type, src, tag, c);
+
+	r->lower = lower;
+	core_request_wait(t, r, 0, 1);
+	*st = r->st;
+	core_request_recycle(r);
+	return st->error;
+}
+
+INLINE int recv_on(volatile struct mana_thread *t, void *buf, MPI_Count n, MPI_Datatype type, int src, int tag,
+                   struct core_comm *c, struct mana_status *st, uint32_t seq)
+{
+	struct core_drained *d = core_drained_take(c, src, tag);
+	MPI_Datatype lt;
+	MPI_Request lower = 0;
+	int rc;
+
+	if (unlikely(d))
+		return core_drained_deliver(t, c, d, buf, n, type, st);
+	lt = core_type_lower(type);
+	st->source = src;
+	st->cancelled = 0;
+	rc = LOWER_WAIT(t, core_lower->p.recv(buf, n, lt, src, tag, c->lower, seq, &lower, st));
+	if (unlikely(rc == MANA_INTERRUPTED))
+		return recv_rest(t, lower, buf, n, type, src, tag, c, st);
+	if (likely(rc == MPI_SUCCESS || rc == MPI_ERR_TRUNCATE))
+		core_count_received(c, src, st);
+	return rc;
+}
+
+int core_Recv(void *buf, MPI_Count n, MPI_Datatype type, int src, int tag, MPI_Comm comm, MPI_Status *status)
+{
+	ENTER_WAIT();
+	struct core_comm *c = core_comm_of(comm);
+	struct mana_status st;
+	int rc;
+
+	if (unlikely(!c))
+		LEAVE(MPI_ERR_COMM);
+	if (unlikely(!core_source_ok(c, src))) {
+		if (src != MPI_PROC_NULL)
+			LEAVE(MPI_ERR_RANK);
+		st = core_status_noproc();
+		core_status_out(status, &st);
+		LEAVE(MPI_SUCCESS);
+	}
+	rc = recv_on(self_, buf, n, type, src, tag, c, &st, seq_);
+	if (likely(rc == MPI_SUCCESS || rc == MPI_ERR_TRUNCATE))
+		core_status_out(status, &st);
+	LEAVE(rc);
+}
+
+/* ---- nonblocking ---- */
+
+static void done_noproc(struct core_request *r)
+{
+	r->st = core_status_noproc();
+	if (r->kind == REQ_SEND)
+		r->st.source = MPI_ANY_SOURCE;
+	r->state = REQ_DONE;
+	if (!r->persistent)
+		core_request_unref(r);
+}
+
+/* Begins the send that r describes. */
+int core_post_send(volatile struct mana_thread *t, struct core_request *r)
+{
+	static const struct mana_status ok;
+	struct core_comm *c = r->comm;
+	MPI_Datatype lt;
+	MPI_Request lower = 0;
+	int rc;
+
+	if (unlikely(r->peer == MPI_PROC_NULL)) {
+		done_noproc(r);
+		return MPI_SUCCESS;
+	}
+	if (r->mode == SEND_BUFFERED) {
+		rc = core_bsend(t, r->buf, r->count, r->type, r->peer, r->tag, c);
+		if (!rc)
+			core_request_complete(r, &ok);
+		return rc;
+	}
+	lt = core_type_lower(r->type);
+	if (unlikely(r->mode == MANA_SEND_SYNC))
+		rc = LOWER(t, core_lower->f.Issend(r->buf, r->count, lt, r->peer, r->tag, c->lower, &lower));
+	else
+		rc = LOWER(t, core_lower->f.Isend(r->buf, r->count, lt, r->peer, r->tag, c->lower, &lower));
+	if (unlikely(rc))
+		return rc;
+	core_count(core_sent, c, r->peer, 1);
+	r->lower = core_native(lower);
+	if (unlikely(!r->lower))
+		core_request_complete(r, &ok);
+	return MPI_SUCCESS;
+}
+
+/* Posts the receive that r describes; a drained message completes it at once. */
+int core_post_recv(volatile struct mana_thread *t, struct core_request *r)
+{
+	struct core_comm *c = r->comm;
+	struct core_drained *d;
+	MPI_Datatype lt;
+	int rc;
+
+	if (unlikely(r->peer == MPI_PROC_NULL)) {
+		done_noproc(r);
+		return MPI_SUCCESS;
+	}
+	d = core_drained_take(c, r->peer, r->tag);
+	if (unlikely(d)) {
+		rc = core_drained_deliver(t, c, d, r->buf, r->count, r->type, &r->st);
+		if (rc && !r->st.error)
+			return rc; /* an argument was wrong: nothing has been received */
+		r->state = REQ_DONE;
+		if (!r->persistent)
+			core_request_unref(r);
+		return MPI_SUCCESS;
+	}
+	lt = core_type_lower(r->type);
+	return LOWER(t, core_lower->f.Irecv(r->buf, r->count, lt, r->peer, r->tag, c->lower, &r->lower));
+}
+
+INLINE int isend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, int mode,
+                 MPI_Request *out)
+{
+	ENTER();
+	struct core_comm *c = core_comm_of(comm);
+	struct core_request *r;
+	int rc;
+
+	if (unlikely(!c))
+		LEAVE(MPI_ERR_COMM);
+	if (unlikely((unsigned)dst >= (unsigned)core_npeers(c) && dst != MPI_PROC_NULL))
+		LEAVE(MPI_ERR_RANK);
+	r = core_request_p2p(REQ_SEND, (void *)buf, n, type, dst, tag, c);
+	r->mode = mode;
+	rc = core_post_send(self_, r);
+	if (unlikely(rc)) {
+		core_request_drop(r);
+		LEAVE(rc);
+	}
+	*out = core_request_handle(r);
+	LEAVE(MPI_SUCCESS);
+}
+
+int core_Isend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, MPI_Request *out)
+{
+	return isend(buf, n, type, dst, tag, comm, MANA_SEND_STANDARD, out);
+}
+
+int core_Irsend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, MPI_Request *out)
+{
+	return isend(buf, n, type, dst, tag, comm, MANA_SEND_STANDARD, out);
+}
+
+int core_Issend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, MPI_Request *out)
+{
+	return isend(buf, n, type, dst, tag, comm, MANA_SEND_SYNC, out);
+}
+
+int core_Ibsend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, MPI_Request *out)
+{
+	return isend(buf, n, type, dst, tag, comm, SEND_BUFFERED, out);
+}
+
+int core_Irecv(void *buf, MPI_Count n, MPI_Datatype type, int src, int tag, MPI_Comm comm, MPI_Request *out)
+{
+	ENTER();
+	struct core_comm *c = core_comm_of(comm);
+	struct core_request *r;
+	int rc;
+
+	if (unlikely(!c))
+		LEAVE(MPI_ERR_COMM);
+	if (unlikely(!core_source_ok(c, src) && src != MPI_PROC_NULL))
+		LEAVE(MPI_ERR_RANK);
+	r = core_request_p2p(REQ_RECV, buf, n, type, src, tag, c);
+	rc = core_post_recv(self_, r);
+	if (unlikely(rc)) {
+		core_request_drop(r);
+		LEAVE(rc);
+	}
+	*out = core_request_handle(r);
+	LEAVE(MPI_SUCCESS);
+}

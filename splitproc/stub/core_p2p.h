@@ -1,0 +1,269 @@
+/* core_p2p.h - what the point-to-point files of the core share.
+ *
+ * Rules that hold for all of them:
+ * - a message counts in core_sent when it has begun, in core_received when its
+ *   receive is complete or the drain has taken it in; the drain compares the two;
+ * - no lock is held and no lower handle kept in a local variable across core_gate;
+ * - a drained message that matches is older than any the lower half may hold,
+ *   so receives and probes look into the queue first, and posted receives never do.
+ */
+#ifndef MANA_CORE_P2P_H
+#define MANA_CORE_P2P_H
+
+#include "core.h"
+#include "core_request.h"
+#include "sys.h"
+
+/* More values of core_request.mode, after enum mana_send_mode. */
+enum { SEND_BUFFERED = 2 };
+
+/* A message received at a drain. */
+struct core_drained {
+	struct core_drained *next;
+	int source, tag; /* source: rank in the communicator (remote group of an intercommunicator) */
+	int64_t bytes;
+	uint64_t seq; /* order of reception, over all communicators */
+	char data[] __attribute__((aligned(16)));
+};
+
+/* A message matched by Mprobe and not yet received: below, or drained. */
+struct core_message {
+	uint32_t vid;
+	MPI_Message lower; /* 0 once drained */
+	struct core_comm *comm;
+	struct core_drained *drained;
+	struct mana_status st;
+};
+
+HIDDEN extern uint32_t core_p2p_spin;
+HIDDEN extern uint64_t core_ndrained;               /* messages in all queues */
+HIDDEN extern struct core_request *core_request_pool; /* free list, linked by next */
+HIDDEN extern struct core_request *core_orphans;    /* freed but active requests and buffered sends, by next */
+HIDDEN extern uint64_t core_request_seq;
+HIDDEN extern MPI_Comm core_failed_comm;            /* communicator of the request that failed last */
+
+static inline int core_threaded(void)
+{
+	return unlikely(mana_ctl->thread_level == MPI_THREAD_MULTIPLE);
+}
+
+/* The lock over request pool, orphans, queues and messages; a no-op below MPI_THREAD_MULTIPLE. */
+static inline void core_p2p_lock(void)
+{
+	if (core_threaded())
+		while (__atomic_exchange_n(&core_p2p_spin, 1, __ATOMIC_ACQUIRE))
+			__builtin_ia32_pause();
+}
+
+static inline void core_p2p_unlock(void)
+{
+	if (core_threaded())
+		__atomic_store_n(&core_p2p_spin, 0, __ATOMIC_RELEASE);
+}
+
+/* ---- peers and counts ---- */
+static inline int core_npeers(const struct core_comm *c)
+{
+	return unlikely(c->inter) ? c->remote_size : c->size;
+}
+
+static inline void core_count(uint64_t *counts, const struct core_comm *c, int peer, int64_t by)
+{
+	uint64_t *n = &counts[(unlikely(c->inter) ? c->remote_world : c->world)[peer]];
+
+	if (core_threaded())
+		__atomic_fetch_add(n, by, __ATOMIC_RELAXED);
+	else
+		*n += by;
+}
+
+/* The receive posted for `peer` is complete. */
+static inline void core_count_received(const struct core_comm *c, int peer, const struct mana_status *st)
+{
+	if (unlikely(st->cancelled))
+		return;
+	if (peer < 0)
+		peer = st->source;
+	if (likely((unsigned)peer < (unsigned)core_npeers(c)))
+		core_count(core_received, c, peer, 1);
+}
+
+static inline int core_source_ok(const struct core_comm *c, int src)
+{
+	return likely((unsigned)src < (unsigned)core_npeers(c)) || src == MPI_ANY_SOURCE;
+}
+
+/* ---- statuses ---- */
+
+/* MPI_ERROR stays as it is: only calls with several statuses set it (MPI-4.1, 3.2.5). */
+static inline void core_status_out(MPI_Status *out, const struct mana_status *st)
+{
+	if (!out)
+		return;
+	out->MPI_SOURCE = st->source;
+	out->MPI_TAG = st->tag;
+	out->MPI_internal[0] = st->cancelled;
+	out->MPI_internal[1] = (int)(uint32_t)st->bytes;
+	out->MPI_internal[2] = (int)(st->bytes >> 32);
+}
+
+static inline void core_status_empty(MPI_Status *out)
+{
+	static const struct mana_status empty = {.source = MPI_ANY_SOURCE, .tag = MPI_ANY_TAG};
+
+	core_status_out(out, &empty);
+	if (out)
+		out->MPI_ERROR = MPI_SUCCESS;
+}
+
+static inline struct mana_status core_status_noproc(void)
+{
+	return (struct mana_status){.source = MPI_PROC_NULL, .tag = MPI_ANY_TAG};
+}
+
+/* ---- entry of calls that wait ---- */
+
+/* As ENTER, and leaves in seq_ the value of ctl->intr that has been acted
+ * upon: read before `pending`, since the agent writes them in the other order. */
+#define ENTER_WAIT()                                                \
+	volatile struct mana_thread *self_ = core_self_thread();    \
+	self_->state = MANA_IN;                                     \
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);                    \
+	uint32_t seq_ = mana_ctl->intr;                             \
+	if (unlikely(mana_ctl->pending | (self_->lower_fs == 0)))   \
+	seq_ = core_gate(self_)
+
+/* One crossing that may wait: the agent sees MANA_WAIT meanwhile. */
+#define LOWER_WAIT(t, expr)                         \
+	({                                          \
+		(t)->state = MANA_WAIT;             \
+		int lrc_ = LOWER(t, expr);          \
+		(t)->state = MANA_IN;               \
+		lrc_;                               \
+	})
+
+/* ---- requests (core_request.c) ---- */
+HIDDEN struct core_request *core_request_grow(void); /* called with the lock held */
+
+static inline struct core_request *core_request_alloc(int kind)
+{
+	struct core_request *r;
+
+	core_p2p_lock();
+	r = core_request_pool;
+	if (unlikely(!r))
+		r = core_request_grow();
+	core_request_pool = r->next;
+	r->seq = ++core_request_seq;
+	core_p2p_unlock();
+	r->kind = kind;
+	r->state = REQ_ACTIVE;
+	r->live = 1;
+	r->persistent = r->mode = r->freed = r->cancel = 0;
+	r->lower = 0;
+	r->comm = 0;
+	r->type = MPI_BYTE;
+	r->aux = 0;
+	r->start = 0;
+	r->release = 0;
+	return r;
+}
+
+static inline void core_request_recycle(struct core_request *r)
+{
+	r->live = 0;
+	r->state = REQ_INACTIVE;
+	core_p2p_lock();
+	r->next = core_request_pool;
+	core_request_pool = r;
+	core_p2p_unlock();
+}
+
+static inline void core_comm_ref(struct core_comm *c)
+{
+	if (c == &core_world || c == &core_self)
+		return;
+	if (core_threaded())
+		__atomic_fetch_add(&c->refs, 1, __ATOMIC_RELAXED);
+	else
+		c->refs++;
+}
+
+/* A point-to-point request with its arguments; takes references on c and t. */
+static inline struct core_request *core_request_p2p(int kind, void *buf, MPI_Count n, MPI_Datatype t, int peer,
+                                                    int tag, struct core_comm *c)
+{
+	struct core_request *r = core_request_alloc(kind);
+
+	r->buf = buf;
+	r->count = n;
+	r->type = t;
+	r->peer = peer;
+	r->tag = tag;
+	r->comm = c;
+	core_comm_ref(c);
+	if (unlikely(VID(t) >= VID_BASE))
+		core_type_ref(t);
+	return r;
+}
+
+/* handle -> live request; NULL for null and invalid handles */
+static inline struct core_request *core_request_of(MPI_Request h)
+{
+	struct core_request *r = core_table_get(&core_requests, VID(h));
+
+	return likely(r && r->live) ? r : 0;
+}
+
+/* What a native request that a nonblocking call returned means: 0 for one complete at once. */
+static inline MPI_Request core_native(MPI_Request lower)
+{
+	return unlikely(lower == MPI_REQUEST_NULL) ? 0 : lower;
+}
+
+/* The operation of r is over: counts, status, references (persistent ones keep theirs). */
+HIDDEN void core_request_complete(struct core_request *r, const struct mana_status *st);
+/* The program has seen the completion: frees r, or makes a persistent one inactive. */
+HIDDEN void core_request_seen(struct core_request *r, MPI_Request *h);
+HIDDEN void core_request_unref(struct core_request *r);
+/* Waits until r is DONE. interrupted: a wait below has just said MANA_INTERRUPTED. */
+HIDDEN void core_request_wait(volatile struct mana_thread *t, struct core_request *r, uint32_t seq, int interrupted);
+/* One test below; afterwards r->state tells. */
+HIDDEN void core_request_test(volatile struct mana_thread *t, struct core_request *r);
+/* Tests all orphans once; returns how many remain. */
+HIDDEN int core_orphans_reap(volatile struct mana_thread *t);
+HIDDEN void core_orphan_add(struct core_request *r);
+/* Generalized requests (core_grequest.c). */
+HIDDEN int core_grequest_query(struct core_request *r, MPI_Status *st);
+HIDDEN int core_grequest_free(struct core_request *r);
+HIDDEN int core_grequest_cancel(struct core_request *r);
+
+/* ---- drained messages (core_queue.c) ---- */
+/* First message of c that matches; taken out of the queue when take is set. */
+HIDDEN struct core_drained *core_drained_find(struct core_comm *c, int src, int tag, int take);
+HIDDEN struct core_drained *core_drained_new(int64_t bytes);
+HIDDEN void core_drained_append(struct core_comm *c, struct core_drained *d);
+/* Receives d into the program's buffer and frees it; an argument error puts it back (c not NULL). */
+HIDDEN int core_drained_deliver(volatile struct mana_thread *t, struct core_comm *c, struct core_drained *d, void *buf,
+                                MPI_Count n, MPI_Datatype type, struct mana_status *st);
+
+static inline struct core_drained *core_drained_take(struct core_comm *c, int src, int tag)
+{
+	return likely(!core_ndrained) ? 0 : core_drained_find(c, src, tag, 1);
+}
+
+/* ---- posting (core_p2p.c), also for persistent requests ---- */
+HIDDEN int core_post_send(volatile struct mana_thread *t, struct core_request *r);
+HIDDEN int core_post_recv(volatile struct mana_thread *t, struct core_request *r);
+/* ---- buffered sends (core_bsend.c) ---- */
+HIDDEN int core_bsend(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag,
+                      struct core_comm *c);
+HIDDEN void core_bsend_done(struct core_request *r);
+/* Packs into new memory; *out is core_free'd by the caller. */
+HIDDEN int core_pack_copy(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype type,
+                          struct core_comm *c, void **out, MPI_Count *bytes);
+/* A detached send of packed memory that it owns. */
+HIDDEN int core_send_packed(volatile struct mana_thread *t, void *data, MPI_Count bytes, MPI_Count charge, int dst,
+                            int tag, struct core_comm *c);
+
+#endif

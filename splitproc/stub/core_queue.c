@@ -1,0 +1,125 @@
+/* core_queue.c - messages that a drain took in, until the program receives them.
+ *
+ * Delivery is a message to oneself on the private communicator, received with
+ * the program's own buffer and type: truncation, partial elements and gaps
+ * then come out as the library does them.
+ */
+#include "core_p2p.h"
+
+uint64_t core_ndrained;
+
+struct core_drained *core_drained_new(int64_t bytes)
+{
+	struct core_drained *d = core_alloc(sizeof(*d) + bytes);
+
+	d->bytes = bytes;
+	return d;
+}
+
+void core_drained_append(struct core_comm *c, struct core_drained *d)
+{
+	static uint64_t seq;
+
+	d->seq = ++seq;
+	d->next = 0;
+	if (!c->drained)
+		c->drained_tail = &c->drained;
+	*c->drained_tail = d;
+	c->drained_tail = &d->next;
+	core_ndrained++;
+}
+
+/* Puts a message back where it was. */
+static void put_back(struct core_comm *c, struct core_drained *d)
+{
+	struct core_drained **p = &c->drained;
+
+	core_p2p_lock();
+	while (*p && (*p)->seq < d->seq)
+		p = &(*p)->next;
+	d->next = *p;
+	*p = d;
+	if (!d->next)
+		c->drained_tail = &d->next;
+	core_ndrained++;
+	core_p2p_unlock();
+}
+
+struct core_drained *core_drained_find(struct core_comm *c, int src, int tag, int take)
+{
+	struct core_drained **p, *d;
+
+	core_p2p_lock();
+	for (p = &c->drained; (d = *p); p = &d->next)
+		if ((src == MPI_ANY_SOURCE || src == d->source) && (tag == MPI_ANY_TAG || tag == d->tag))
+			break;
+	if (d && take) {
+		*p = d->next;
+		if (!d->next)
+			c->drained_tail = p;
+		core_ndrained--;
+	}
+	core_p2p_unlock();
+	return d;
+}
+
+void core_drained_drop(struct core_comm *c)
+{
+	struct core_drained *d;
+
+	while (c->drained && (d = core_drained_find(c, MPI_ANY_SOURCE, MPI_ANY_TAG, 1)))
+		core_free(d);
+}
+
+int core_drained_any(void)
+{
+	return core_ndrained != 0;
+}
+
+/* Runs with the lower half's fs. The tag keeps threads apart. */
+static int deliver_below(const struct mana_lower *l, const struct core_drained *d, void *buf, MPI_Count n,
+                         MPI_Datatype lt, int me, int tag, struct mana_status *st)
+{
+	MPI_Request q[2];
+	struct mana_status done[2] = {{.error = 0}, {.error = 0}};
+	int ndone, which[2];
+	int rc = l->f.Irecv(buf, n, lt, me, tag, core_private, &q[0]);
+
+	if (rc)
+		return rc;
+	rc = l->f.Isend(d->data, d->bytes, MPI_BYTE, me, tag, core_private, &q[1]);
+	if (rc) {
+		l->f.Cancel(&q[0]);
+		l->f.Request_free(&q[0]);
+		return rc;
+	}
+	if (q[1] == MPI_REQUEST_NULL)
+		q[1] = 0;
+	do
+		rc = l->p.wait(2, q, MANA_WAIT_ALL, mana_ctl->intr, &ndone, which, done);
+	while (rc == MANA_INTERRUPTED);
+	*st = done[0];
+	if (rc && !st->error)
+		st->error = rc == MPI_ERR_IN_STATUS ? done[1].error : rc;
+	return st->error;
+}
+
+int core_drained_deliver(volatile struct mana_thread *t, struct core_comm *c, struct core_drained *d, void *buf,
+                         MPI_Count n, MPI_Datatype type, struct mana_status *st)
+{
+	MPI_Datatype lt = core_type_lower(type);
+	int tag = t - mana_ctl->threads, rc;
+
+	st->error = 0;
+	rc = LOWER(t, deliver_below(core_lower, d, buf, n, lt, core_world.rank, tag, st));
+	if (unlikely(rc && !st->error)) {
+		if (c)
+			put_back(c, d);
+		return rc;
+	}
+	st->source = d->source;
+	st->tag = d->tag;
+	st->cancelled = 0;
+	core_free(d);
+	return rc;
+}
