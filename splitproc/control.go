@@ -11,7 +11,16 @@ import (
 
 // Err is the reason that the program's side left in the page.
 func (c *Control) Err() string {
-	b := c.ErrMsg[:]
+	return cString(c.ErrMsg[:])
+}
+
+// ABI is the program's MPI ABI: mpich, ompi or std; empty before its stub ran.
+func (c *Control) ABI() string { return cString(c.ProgABI[:]) }
+
+// Library names the real library and its version, once it is loaded.
+func (c *Control) Library() string { return cString(c.Lib[:]) }
+
+func cString(b []byte) string {
 	if i := bytes.IndexByte(b, 0); i >= 0 {
 		b = b[:i]
 	}
