@@ -65,6 +65,11 @@ func (t *Task) IoctlIn(fd int, op uint64, data []byte) (uint64, error) {
 	return t.withIn(unix.SYS_IOCTL, func(p []uint64) []uint64 { return []uint64{uint64(fd), op, p[0]} }, data)
 }
 
+// Ioctl is ioctl(2) with an integer argument.
+func (t *Task) Ioctl(fd int, op, arg uint64) (uint64, error) {
+	return t.Syscall(unix.SYS_IOCTL, uint64(fd), op, arg)
+}
+
 // Flock is flock(2).
 func (t *Task) Flock(fd, op int) error {
 	_, err := t.Syscall(unix.SYS_FLOCK, uint64(fd), uint64(op))

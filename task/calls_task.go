@@ -76,6 +76,9 @@ func (t *Task) SigAction(sig int, act []byte) (old []byte, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("action of signal %d in task %d: %w", sig, t.TID, err)
 	}
+	if act != nil && sig == int(unix.SIGTRAP) {
+		t.stepSet = false // see stepRequest
+	}
 	return t.out(0, sigactionSize)
 }
 
