@@ -1,0 +1,30 @@
+/* adapter.h - what the parts of the lower half's program share. */
+#ifndef MANA_ADAPTER_H
+#define MANA_ADAPTER_H
+
+#if defined(MANA_LIB_MPICH)
+#include "gen/native_mpich.h"
+#elif defined(MANA_LIB_OMPI)
+#include "gen/native_ompi.h"
+#else
+#error "define MANA_LIB_MPICH or MANA_LIB_OMPI"
+#endif
+
+#include "../stub/fs.h"
+
+/* The thread of the program that uses this thread's TLS; the stub sets it. */
+extern __thread volatile struct mana_thread *adapter_self;
+
+extern struct mana_lower adapter_table;
+
+extern const struct mana_prims adapter_prims; /* prim.c; the members below are filled in by main.c */
+
+/* op.c */
+int adapter_op_create(int slot, int commute, MPI_Op *out);
+
+/* donor.c: called with the *upper* half's fs, so they use raw system calls only. */
+int adapter_donor(uint64_t *lower_fs);
+void adapter_donor_free(uint64_t lower_fs);
+int adapter_donor_start(void); /* with the lower fs: starts the thread that makes donors */
+
+#endif
