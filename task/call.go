@@ -25,7 +25,14 @@ func (t *Task) Call(fn, stack uint64, timeout time.Duration, args ...uint64) (ui
 	if err != nil {
 		return 0, err
 	}
+	// Threads and processes that the function starts are not ours to stop.
+	if err := ptrace(unix.PTRACE_SETOPTIONS, t.TID, 0, unix.PTRACE_O_TRACESYSGOOD); err != nil {
+		return 0, fmt.Errorf("call function %#x in task %d: set options: %w", fn, t.TID, err)
+	}
 	res, err := t.call(fn, stack, time.Now().Add(timeout), args)
+	if e := ptrace(unix.PTRACE_SETOPTIONS, t.TID, 0, traceOptions); e != nil && err == nil {
+		err = fmt.Errorf("set options: %w", e)
+	}
 	if e := t.SetXState(xs); e != nil && err == nil {
 		err = e
 	}
@@ -94,8 +101,6 @@ func (t *Task) runToTrap(deadline time.Time) (uint64, error) {
 				return 0, fmt.Errorf("it ended in %v at %#x", s.Signal, r.Rip)
 			}
 			deliver = s.Signal // SIGSYS of the zone's filter, or one the function unblocked
-		case s.Kind == StopEvent && s.Event != unix.PTRACE_EVENT_STOP:
-			t.newTask = int(s.Msg)
 		}
 	}
 }
