@@ -18,6 +18,13 @@ var outputs = map[string]func(*Tables, *bytes.Buffer){
 	"stub/gen/core_default.c": genCoreDefault,
 	"stub/gen/lower_table.h":  genLowerTable,
 
+	"stub/gen/prog_mpich.h":  genProg(mpich),
+	"stub/gen/prog_ompi.h":   genProg(ompi),
+	"stub/gen/prog_std.h":    genProg(stdABI),
+	"stub/gen/front_mpich.c": genFront(mpich),
+	"stub/gen/front_ompi.c":  genFront(ompi),
+	"stub/gen/front_std.c":   genFront(stdABI),
+
 	"adapter/gen/native_mpich.h": genNativeHeader(mpich),
 	"adapter/gen/native_ompi.h":  genNativeHeader(ompi),
 	"adapter/gen/lower_mpich.c":  genLower(mpich),

@@ -102,6 +102,10 @@ func writeRole(w io.Writer, prefix string, r role, ps []pair, swap bool) {
 			suffix = "_out"
 		}
 		fmt.Fprintf(w, "__attribute__((unused)) static inline %s %s_%s%s(%s v)\n{\n", typ, prefix, r.name, suffix, typ)
+		if len(ps) == 0 { // the same on both sides
+			fmt.Fprintf(w, "\treturn v;\n}\n")
+			continue
+		}
 		if r.flags {
 			fmt.Fprintf(w, "\tint r = 0;\n")
 		} else if r.name == "rank" || r.name == "tag" {
