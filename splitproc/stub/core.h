@@ -85,8 +85,9 @@ struct core_comm {
 	MPI_Errhandler errh;
 	struct core_attr *attrs;
 	struct core_topo *topo;
+	struct core_info *info; /* hints, NULL: none */
 	char name[128];
-	int freed;
+	int freed; /* MPI_Comm_free was called: lower is gone, requests still refer to it */
 	struct core_drained *drained, **drained_tail; /* messages in upper-half memory, in order (core_p2p.h) */
 };
 

@@ -48,6 +48,10 @@ HIDDEN void core_need_mpi(const char *function);
 HIDDEN void *core_dup(const void *p, size_t n); /* core_alloc'd copy, NULL of n == 0 */
 HIDDEN void core_copy_name(char *dst, const char *src, size_t max);
 
+/* ---- start and restart ---- */
+HIDDEN int core_attach_lower(volatile struct mana_thread *t, int *rank, int *size);
+HIDDEN void core_time_restart(void);
+
 /* ---- groups ---- */
 HIDDEN struct core_group *core_group_of(MPI_Group h); /* NULL: null or invalid */
 HIDDEN MPI_Group core_group_new(int n, const int *world_ranks);
@@ -76,7 +80,8 @@ struct core_errh {
 	void *fn;
 };
 HIDDEN void core_errh_ref(MPI_Errhandler h), core_errh_unref(MPI_Errhandler h);
-HIDDEN const char *core_error_text(int errclass);
+HIDDEN const char *core_error_text(int code);
+HIDDEN int core_last_used_code(void);
 
 /* ---- attributes ---- */
 enum core_keyval_kind { KEYVAL_COMM, KEYVAL_TYPE, KEYVAL_WIN };
@@ -110,22 +115,26 @@ HIDDEN void core_topo_drop(struct core_topo *t);
 HIDDEN int core_topo_build(volatile struct mana_thread *t, const struct core_topo *topo, MPI_Comm *lower);
 
 /* ---- datatypes ---- */
+struct core_extent {
+	MPI_Count size, lb, extent, true_lb, true_extent;
+};
 static inline struct core_type *core_type_of(MPI_Datatype h)
 {
 	return VID(h) < VID_BASE ? 0 : core_table_get(&core_types, VID(h));
 }
 HIDDEN int core_type_valid(MPI_Datatype h);
-HIDDEN void core_type_init(volatile struct mana_thread *t);    /* sizes of the predefined ones */
-HIDDEN void core_type_forget(void);                            /* the lower half is gone */
-HIDDEN MPI_Datatype core_type_virtual(MPI_Datatype lower);     /* lower handle -> the program's */
-HIDDEN int core_type_construct(volatile struct mana_thread *t, struct core_type *c, MPI_Datatype *out);
-struct core_extent {
-	MPI_Count size, lb, extent, true_lb, true_extent;
-};
-HIDDEN const struct core_extent *core_type_extent(MPI_Datatype h, struct core_extent *space);
+HIDDEN void core_type_init(volatile struct mana_thread *t); /* sizes of the predefined ones */
+HIDDEN void core_type_forget(void);                         /* the lower half is gone */
+HIDDEN MPI_Datatype core_type_virtual(MPI_Datatype lower);  /* lower handle -> the program's */
+HIDDEN int core_type_extent(MPI_Datatype h, struct core_extent *e);
+/* The native type of a record that may be not yet (or no longer) in the table (core_type_build.c). */
+HIDDEN int core_type_make_lower(volatile struct mana_thread *t, const struct core_type *c, MPI_Datatype *lower);
+/* Makes a record into an object: native type, sizes, references, handle; frees it on failure. */
+HIDDEN int core_type_finish(struct core_type *c, MPI_Datatype *newtype);
 
 /* ---- operations ---- */
-HIDDEN int core_op_rebuild(volatile struct mana_thread *t, struct core_op *o);
+HIDDEN void core_op_ref(MPI_Op h), core_op_unref(MPI_Op h); /* no-ops on predefined ones */
+HIDDEN void core_op_forget(void);                           /* the lower half is gone */
 HIDDEN void core_op_call(int slot, void *in, void *inout, int64_t n, MPI_Datatype lower_type);
 
 /* ---- tables ---- */

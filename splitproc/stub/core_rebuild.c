@@ -1,0 +1,140 @@
+/* core_rebuild.c - every MPI object again, on a new lower half.
+ *
+ * Runs on the main thread of a restarted process, all others stopped, before
+ * the program goes on. All ranks do the same steps: communicators in ascending
+ * order of gid, each made by its members alone, cannot deadlock, because of
+ * all that are not yet made the smallest is the next one for all its members.
+ */
+#include <stdarg.h>
+
+#include "core_objects.h"
+
+/* Tells the agent why, and returns the code. */
+static int fail(const char *what, uint64_t number, int rc)
+{
+	char buf[sizeof mana_ctl->errmsg];
+	const char *parts[] = {"rebuilding MPI objects: ", what, "", ": ", core_error_text(rc)};
+	char digits[24], *d = digits + sizeof digits;
+	*--d = 0;
+	do
+		*--d = (char)('0' + number % 10);
+	while (number /= 10);
+	parts[2] = d;
+	size_t n = 0;
+	for (int i = 0; i < 5; i++)
+		for (const char *p = parts[i]; *p && n < sizeof buf - 1; p++)
+			buf[n++] = *p;
+	buf[n] = 0;
+	for (size_t i = 0; i <= n; i++)
+		mana_ctl->errmsg[i] = buf[i];
+	return -1;
+}
+
+/* World with the saved rank numbers, whatever the launcher has given out. */
+static int rebuild_world(volatile struct mana_thread *t)
+{
+	int rank, size, level, mine = core_world.rank, differ, any = 0;
+	int rc = LOWER(t, core_lower->p.init(mana_ctl->thread_level, &level));
+	if (rc == MPI_SUCCESS)
+		rc = core_attach_lower(t, &rank, &size);
+	if (rc != MPI_SUCCESS)
+		return fail("MPI_Init", 0, rc);
+	if (size != core_world.size)
+		return fail("this many ranks started: ", (uint64_t)size, MPI_ERR_ARG);
+	MPI_Comm world = core_lower->world, out;
+	differ = rank != mine;
+	rc = LOWER(t, core_lower->f.Allreduce(&differ, &any, 1, MPI_INT, MPI_MAX, world));
+	if (rc == MPI_SUCCESS && any) {
+		rc = LOWER(t, core_lower->f.Comm_split(world, 0, mine, &out));
+		if (rc == MPI_SUCCESS)
+			core_world.lower = world = out;
+	}
+	if (rc == MPI_SUCCESS)
+		rc = LOWER(t, core_lower->f.Comm_dup(world, &out));
+	if (rc != MPI_SUCCESS)
+		return fail("MPI_COMM_WORLD of rank ", (uint64_t)mine, rc);
+	core_private = out;
+	return 0;
+}
+
+/* Both sides make their own communicator, then the leaders meet on world. */
+static int make_inter(volatile struct mana_thread *t, struct core_comm *c, MPI_Comm *lower)
+{
+	MPI_Comm world = core_world.lower, local = *lower;
+	int leader = c->remote_world[0], tag = (int)(c->gid & 0x3fff);
+	int rc = LOWER(t, core_lower->f.Intercomm_create(local, 0, world, leader, tag, lower));
+	return rc == MPI_SUCCESS ? LOWER(t, core_lower->f.Comm_free(&local)) : rc;
+}
+
+static int rebuild_comm(volatile struct mana_thread *t, struct core_comm *c)
+{
+	MPI_Comm world = core_world.lower, lower = MPI_COMM_NULL;
+	int rc = LOWER(t, core_lower->p.comm_from_ranks(world, c->size, c->world, (int)(c->gid & 0x3fff), &lower));
+	if (rc == MPI_SUCCESS && c->inter)
+		rc = make_inter(t, c, &lower);
+	if (rc == MPI_SUCCESS && c->topo)
+		rc = core_topo_build(t, c->topo, &lower);
+	if (rc != MPI_SUCCESS)
+		return fail("communicator ", c->gid, rc);
+	c->lower = lower;
+	return 0;
+}
+
+/* Sifts list[i] down in a heap of n, largest gid at the root. */
+static void sift(struct core_comm **list, int i, int n)
+{
+	for (int k; (k = 2 * i + 1) < n; i = k) {
+		if (k + 1 < n && list[k + 1]->gid > list[k]->gid)
+			k++;
+		if (list[i]->gid >= list[k]->gid)
+			return;
+		struct core_comm *x = list[i];
+		list[i] = list[k];
+		list[k] = x;
+	}
+}
+
+static void sort_by_gid(struct core_comm **list, int n)
+{
+	for (int i = n / 2; i-- > 0;)
+		sift(list, i, n);
+	for (int i = n; i-- > 1;) {
+		struct core_comm *x = list[0];
+		list[0] = list[i];
+		list[i] = x;
+		sift(list, 0, i);
+	}
+}
+
+static int rebuild_comms(volatile struct mana_thread *t)
+{
+	struct core_comm *c, **list = core_alloc(((size_t)core_comms.used + 1) * sizeof *list);
+	int n = 0, rc = 0;
+	/* One that the program has freed is not made again: at a checkpoint every
+	 * message on it has been received or drained. */
+	FOR_TABLE(&core_comms, c)
+		if (!c->freed)
+			list[n++] = c;
+	sort_by_gid(list, n);
+	for (int i = 0; i < n && !rc; i++)
+		rc = rebuild_comm(t, list[i]);
+	core_free(list);
+	return rc;
+}
+
+int core_rebuild_objects(void)
+{
+	volatile struct mana_thread *t = core_self_thread();
+	core_type_forget();
+	core_op_forget();
+	if (!t->lower_fs)
+		t->lower_fs = core_lower->main_fs;
+	int rc = rebuild_world(t);
+	if (!rc)
+		rc = rebuild_comms(t);
+	if (!rc) {
+		core_time_restart();
+		core_repost_receives();
+	}
+	return rc;
+}
