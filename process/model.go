@@ -31,6 +31,7 @@ type State struct {
 	StopSignal  int       `json:"stop_signal"` // job-control stop in force, 0 if running
 	Kernel      string    `json:"kernel"`
 	Hostname    string    `json:"hostname"`
+	CPUFeatures []string  `json:"cpu_features"` // see cpu.go
 	BootID      string    `json:"boot_id"`
 	TakenAt     int64     `json:"taken_at"`  // CLOCK_REALTIME, ns
 	Monotonic   int64     `json:"monotonic"` // CLOCK_MONOTONIC then, ns

@@ -1,0 +1,157 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"mana/task"
+
+	"golang.org/x/sys/unix"
+)
+
+// RestoreOptions says how a process is rebuilt.
+type RestoreOptions struct {
+	// Memory gives the saved bytes at the offsets that Run.Offset names.
+	Memory io.ReaderAt
+	// SetTIDs asks the kernel for the saved process and thread numbers
+	// (clone3 set_tid); it has to be permitted, see CanSetTID.
+	SetTIDs bool
+	// DropCaps takes from the program all capabilities at the end. It is set
+	// where the agent has them only to rebuild it.
+	DropCaps bool
+	// DieWithParent kills the program when the tracing thread ends.
+	DieWithParent bool
+	// Stdio replaces terminals, and pipes and sockets that led out of the saved
+	// process, at descriptors 0, 1 and 2.
+	Stdio [3]*os.File
+	// NoTruncate leaves files alone that have grown since the checkpoint.
+	NoTruncate bool
+	// TailDir takes the tails cut off such files.
+	TailDir string
+	// Warn is told, in one line each, what could not be brought back.
+	Warn func(format string, args ...any)
+}
+
+// Restored is a rebuilt process. All its threads are stopped under ptrace until
+// Resume; like every task it belongs to the thread that called Restore.
+type Restored struct {
+	State *State
+	tasks []*task.Task // in the order of State.Threads
+	opt   RestoreOptions
+	gate  task.Range
+	main  *task.Task
+	// fdBase is above every descriptor of the saved process; what the rebuilding
+	// itself needs lies from here on and is closed at the end.
+	fdBase   int
+	stdioFDs [3]int              // the restarter's standard descriptors, above fdBase
+	shared   map[string]int      // SharedID -> descriptor of the object, above fdBase
+	pipes    map[uint64]pipeEnds // by inode
+	keep     map[int]bool        // descriptors above fdBase that are needed again
+}
+
+// Restore rebuilds the saved process in a new one. It must be called on the
+// thread of a task.Tracer. When it fails nothing is left behind.
+func Restore(st *State, opt RestoreOptions) (*Restored, error) {
+	if opt.Warn == nil {
+		opt.Warn = func(string, ...any) {}
+	}
+	if len(st.Threads) == 0 {
+		return nil, errors.New("restore: the image has no threads")
+	}
+	if err := checkCPU(st); err != nil {
+		return nil, fmt.Errorf("restore process %d: %w", st.PID, err)
+	}
+	r := &Restored{State: st, opt: opt, shared: make(map[string]int),
+		pipes: make(map[uint64]pipeEnds), keep: make(map[int]bool)}
+	if err := r.build(); err != nil {
+		r.Kill()
+		return nil, fmt.Errorf("restore %s (process %d): %w", st.Comm, st.PID, err)
+	}
+	return r, nil
+}
+
+func (r *Restored) build() error {
+	steps := []struct {
+		name string
+		run  func() error
+	}{
+		{"start a husk", r.spawnHusk},
+		{"empty the husk", r.emptyHusk},
+		{"map the vdso", r.restoreVDSO},
+		{"open files", r.restoreFiles},
+		{"map memory", r.restoreMemory},
+		{"set the memory layout", r.restoreLayout},
+		{"set the environment of the process", r.restoreProcess},
+		{"close what is not the program's", r.closeOwn},
+		{"create threads", r.restoreThreads},
+		{"restore signals and timers", r.restoreSignals},
+	}
+	for _, s := range steps {
+		if err := s.run(); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+// PID is the number of the rebuilt process.
+func (r *Restored) PID() int { return r.main.TID }
+
+// Tasks are its threads, in the order of State.Threads.
+func (r *Restored) Tasks() []*task.Task { return r.tasks }
+
+// TIDMap maps saved thread numbers to the present ones.
+func (r *Restored) TIDMap() map[int]int {
+	m := make(map[int]int, len(r.tasks))
+	for i, t := range r.tasks {
+		m[r.State.Threads[i].TID] = t.TID
+	}
+	return m
+}
+
+// Resume lets the process run from where it was saved. When it fails the
+// process has been killed.
+func (r *Restored) Resume() error {
+	err := r.startTimers()
+	if err == nil {
+		err = r.dropGate()
+	}
+	// The leader goes last: until then a thread that ends finds it stopped.
+	for i := len(r.tasks) - 1; i >= 0 && err == nil; i-- {
+		err = r.tasks[i].Detach(0)
+	}
+	if err != nil {
+		r.Kill()
+		return fmt.Errorf("resume %s (process %d): %w", r.State.Comm, r.State.PID, err)
+	}
+	return nil
+}
+
+// dropGate unmaps the page through which remote calls were made, by a last
+// remote call through a syscall instruction of the program. A program without
+// any keeps the page.
+func (r *Restored) dropGate() error {
+	r.main.SetGate(0)
+	if _, err := r.main.Gate(); err != nil {
+		return nil
+	}
+	return r.main.Munmap(r.gate.Addr, r.gate.Len)
+}
+
+// Kill ends the process and reaps it.
+func (r *Restored) Kill() {
+	if r.main == nil {
+		return
+	}
+	_ = unix.Kill(r.main.TID, unix.SIGKILL)
+	for i := len(r.tasks) - 1; i > 0; i-- {
+		_ = r.tasks[i].Reap(5 * time.Second)
+	}
+	_ = r.main.Reap(5 * time.Second)
+	for _, t := range r.tasks {
+		t.Forget()
+	}
+}

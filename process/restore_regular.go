@@ -1,0 +1,237 @@
+package process
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// creationFlags act only while opening (fs/open.c); fdinfo shows none of them
+// on most kernels, and they must not be repeated.
+const creationFlags = unix.O_CREAT | unix.O_EXCL | unix.O_TRUNC | unix.O_NOCTTY | unix.O_CLOEXEC
+
+// openPath opens what has a name and no contents of its own.
+func (r *Restored) openPath(f *File) (int, error) {
+	fd, err := r.main.Openat(f.Path, f.Flags&^creationFlags|unix.O_NOCTTY, 0)
+	if err != nil {
+		return -1, err
+	}
+	if f.Pos != 0 && f.Kind != FilePath {
+		_, _ = r.main.Lseek(fd, f.Pos, unix.SEEK_SET) // devices may not seek
+	}
+	return r.lift(fd)
+}
+
+// openRegular opens a file at its saved position.
+func (r *Restored) openRegular(f *File) (int, error) {
+	if f.Deleted {
+		return r.openDeleted(f)
+	}
+	flags := f.Flags &^ creationFlags
+	fi, err := os.Stat(f.Path)
+	switch {
+	case errors.Is(err, os.ErrNotExist) && len(f.Contents) > 0:
+		return r.openDeleted(f)
+	case errors.Is(err, os.ErrNotExist) && f.Flags&unix.O_ACCMODE == unix.O_WRONLY:
+		r.opt.Warn("%s is gone: made anew, without what had been written to it", f.Path)
+		flags |= unix.O_CREAT
+	case err != nil:
+		return -1, err
+	case f.Flags&unix.O_ACCMODE != unix.O_RDONLY:
+		if err := r.cutBack(f, fi.Size()); err != nil {
+			return -1, err
+		}
+	}
+	fd, err := r.main.Openat(f.Path, flags, f.Mode&0o777)
+	if err != nil {
+		return -1, err
+	}
+	return r.seek(fd, f)
+}
+
+func (r *Restored) seek(fd int, f *File) (int, error) {
+	if f.Flags&unix.O_PATH == 0 {
+		if _, err := r.main.Lseek(fd, f.Pos, unix.SEEK_SET); err != nil {
+			return -1, fmt.Errorf("seek to %d: %w", f.Pos, err)
+		}
+	}
+	return r.lift(fd)
+}
+
+// cutBack shortens a file that the program was appending to, to what it was at
+// the checkpoint: what came later the program will write again. The tail is
+// kept.
+func (r *Restored) cutBack(f *File, size int64) error {
+	switch {
+	case size < f.Size:
+		r.opt.Warn("%s has %d bytes, %d at the checkpoint", f.Path, size, f.Size)
+		return nil
+	case size == f.Size || !f.AtEnd || r.opt.NoTruncate:
+		return nil
+	}
+	tail, err := r.saveTail(f, size)
+	if err != nil {
+		return fmt.Errorf("keep the end of %s before cutting it back: %w", f.Path, err)
+	}
+	if err := os.Truncate(f.Path, f.Size); err != nil {
+		return err
+	}
+	r.opt.Warn("%s cut back to its %d bytes at the checkpoint; the later %d bytes are in %s",
+		f.Path, f.Size, size-f.Size, tail)
+	return nil
+}
+
+func (r *Restored) saveTail(f *File, size int64) (string, error) {
+	in, err := os.Open(f.Path)
+	if err != nil {
+		return "", err
+	}
+	defer in.Close()
+	dir := r.opt.TailDir
+	if dir == "" {
+		dir = filepath.Dir(f.Path)
+	}
+	out, err := os.CreateTemp(dir, filepath.Base(f.Path)+".tail.*")
+	if err != nil {
+		return "", err
+	}
+	_, err = io.Copy(out, io.NewSectionReader(in, f.Size, size-f.Size))
+	if e := out.Close(); err == nil {
+		err = e
+	}
+	return out.Name(), err
+}
+
+// openDeleted makes a nameless file with the saved contents, in the directory
+// of the old one if possible.
+func (r *Restored) openDeleted(f *File) (int, error) {
+	fd, err := r.main.Openat(filepath.Dir(f.Path), unix.O_TMPFILE|unix.O_RDWR, f.Mode&0o777|0o600)
+	if err != nil {
+		fd, err = r.main.Openat(os.TempDir(), unix.O_TMPFILE|unix.O_RDWR, f.Mode&0o777|0o600)
+	}
+	if err != nil {
+		return -1, err
+	}
+	return r.fillFile(fd, f)
+}
+
+// openMemFD makes a memfd with the saved contents; memory mapped from the same
+// one finds it in r.shared.
+func (r *Restored) openMemFD(f *File) (int, error) {
+	if fd, ok := r.shared[f.SharedID]; ok && f.SharedID != "" {
+		return r.reopen(fd, f)
+	}
+	name := "memfd"
+	if f.MemFD != nil {
+		name = f.MemFD.Name
+	}
+	fd, err := r.newMemfd(name, f.Size)
+	if err != nil {
+		return -1, err
+	}
+	if f.SharedID != "" {
+		r.shared[f.SharedID] = fd
+		r.keep[fd] = true
+	}
+	if err := r.writeContents(fd, f); err != nil {
+		return -1, err
+	}
+	return r.reopen(fd, f)
+}
+
+// fillFile gives a new file, open for writing as fd, the saved contents and
+// opens it again with the saved flags.
+func (r *Restored) fillFile(fd int, f *File) (int, error) {
+	if err := r.writeContents(fd, f); err != nil {
+		return -1, err
+	}
+	n, err := r.reopen(fd, f)
+	if err != nil {
+		return -1, err
+	}
+	return n, r.main.Close(fd)
+}
+
+// reopen makes another description of an open file.
+func (r *Restored) reopen(fd int, f *File) (int, error) {
+	n, err := r.main.Openat(fmt.Sprintf("/proc/self/fd/%d", fd), f.Flags&^creationFlags, 0)
+	if err != nil {
+		return -1, err
+	}
+	return r.seek(n, f)
+}
+
+func (r *Restored) writeContents(fd int, f *File) error {
+	out, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/%d", r.main.TID, fd), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	buf := make([]byte, 1<<20)
+	for _, run := range f.Contents {
+		for run.Len > 0 {
+			n := min(run.Len, uint64(len(buf)))
+			if err := readFull(r.opt.Memory, buf[:n], run.Offset); err != nil {
+				return err
+			}
+			if _, err := out.WriteAt(buf[:n], int64(run.Addr)); err != nil {
+				return err
+			}
+			run.Addr, run.Len, run.Offset = run.Addr+n, run.Len-n, run.Offset+int64(n)
+		}
+	}
+	return out.Truncate(f.Size)
+}
+
+// setOwner is F_SETOWN_EX and F_SETSIG.
+func (r *Restored) setOwner(f *File) error {
+	id := f.Owner.ID
+	if tid, ok := r.TIDMap()[id]; ok && !r.opt.SetTIDs {
+		id = tid
+	} else if id == r.State.PID {
+		id = r.main.TID
+	}
+	b := binary.LittleEndian.AppendUint32(nil, uint32(f.Owner.Type))
+	b = binary.LittleEndian.AppendUint32(b, uint32(id))
+	if _, err := r.main.FcntlIn(f.FD, unix.F_SETOWN_EX, b); err != nil {
+		r.opt.Warn("the owner of fd %d is not restored: %v", f.FD, err)
+		return nil
+	}
+	if _, err := r.main.Fcntl(f.FD, unix.F_SETSIG, uint64(f.Owner.Signal)); err != nil {
+		return fmt.Errorf("signal of fd %d: %w", f.FD, err)
+	}
+	return nil
+}
+
+// lock takes a lock again if nobody else has it.
+func (r *Restored) lock(f *File, l Lock) error {
+	if l.Type == "FLOCK" {
+		op := unix.LOCK_SH
+		if l.Write {
+			op = unix.LOCK_EX
+		}
+		return r.main.Flock(f.FD, op|unix.LOCK_NB)
+	}
+	typ, op := uint16(unix.F_RDLCK), unix.F_SETLK
+	if l.Write {
+		typ = unix.F_WRLCK
+	}
+	if l.Type == "OFDLCK" {
+		op = unix.F_OFD_SETLK
+	}
+	length := int64(0) // to the end
+	if l.End >= 0 {
+		length = l.End - l.Start + 1
+	}
+	b := make([]byte, 32) // struct flock
+	binary.LittleEndian.PutUint16(b, typ)
+	binary.LittleEndian.PutUint64(b[8:], uint64(l.Start))
+	binary.LittleEndian.PutUint64(b[16:], uint64(length))
+	_, err := r.main.FcntlIn(f.FD, op, b)
+	return err
+}
