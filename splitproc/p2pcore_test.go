@@ -1,0 +1,57 @@
+package splitproc
+
+import (
+	"context"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// coreSources are the files of the stub that the cases below exercise.
+var coreSources = []string{
+	"core_request.c", "core_p2p.c", "core_sendrecv.c", "core_queue.c", "core_probe.c", "core_many.c",
+	"core_many_status.c", "core_bsend.c", "core_persist.c", "core_status.c", "core_drain.c", "core_repost.c",
+	"core_grequest.c", "core_alloc.c", "core_table.c",
+}
+
+// TestPointToPointCore runs the core of point-to-point over a lower half that
+// lives in the same process (testdata/p2p/fake.c), one process per case.
+func TestPointToPointCore(t *testing.T) {
+	cc, err := exec.LookPath("gcc")
+	if err != nil {
+		t.Skip("gcc is not installed")
+	}
+	dir := t.TempDir()
+	out, err := exec.Command("go", "run", "./gen", "-o", dir).CombinedOutput()
+	if err != nil {
+		t.Fatalf("generate: %v\n%s", err, out)
+	}
+	prog := filepath.Join(dir, "p2p")
+	args := []string{
+		"-O1", "-g", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fno-stack-protector",
+		"-fsanitize=undefined", "-fno-sanitize-recover=undefined",
+		"-Istub", "-I" + filepath.Join(dir, "stub/gen"), "-o", prog,
+		"testdata/p2p/fake.c", "testdata/p2p/cases.c",
+	}
+	for _, f := range coreSources {
+		args = append(args, filepath.Join("stub", f))
+	}
+	if out, err := exec.Command(cc, args...).CombinedOutput(); err != nil {
+		t.Fatalf("compile: %v\n%s", err, out)
+	}
+	names, err := exec.Command(prog).Output()
+	if err != nil {
+		t.Fatalf("list the cases: %v", err)
+	}
+	for _, name := range strings.Fields(string(names)) {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			defer cancel()
+			if out, err := exec.CommandContext(ctx, prog, name).CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}

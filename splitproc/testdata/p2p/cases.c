@@ -1,0 +1,786 @@
+/* The cases: each runs in a process of its own, named on the command line. */
+#include "fake.h"
+
+#define WORLD MPI_COMM_WORLD
+#define ANY MPI_ANY_SOURCE
+#define NOTAG MPI_ANY_TAG
+
+static void say(struct core_comm *c, int source, int tag, int value)
+{
+	inject(c, source, tag, &value, sizeof(value));
+}
+
+static void want(const MPI_Status *st, int source, int tag, int ints)
+{
+	MPI_Count n;
+
+	EQ(st->MPI_SOURCE, source);
+	EQ(st->MPI_TAG, tag);
+	EQ(core_Get_count(st, MPI_INT, &n), 0);
+	EQ(n, ints);
+}
+
+static void want_recv(int source, int tag, MPI_Comm comm, int value, int from, int with)
+{
+	MPI_Status st = {.MPI_ERROR = 77};
+	int got = -1;
+
+	EQ(core_Recv(&got, 1, MPI_INT, source, tag, comm, &st), 0);
+	EQ(got, value);
+	want(&st, from, with, 1);
+	EQ(st.MPI_ERROR, 77); /* not touched by a call with one status */
+}
+
+static void drain(void)
+{
+	EQ(core_drain_messages(), 0);
+}
+
+static void drain_and_restart(void)
+{
+	drain();
+	restart();
+}
+
+static void clean(void)
+{
+	EQ(natives_active(), 0);
+	EQ(core_ndrained, 0);
+	EQ(core_threaded(), 0);
+	EQ(dup_comm.refs, 1);
+	EQ(gap_type.refs, 1);
+}
+
+static void recv_matches_in_order(void)
+{
+	say(&core_world, 1, 5, 10);
+	say(&core_world, 2, 5, 20);
+	say(&core_world, 1, 6, 11);
+	want_recv(1, 6, WORLD, 11, 1, 6);
+	want_recv(ANY, 5, WORLD, 10, 1, 5);
+	want_recv(ANY, NOTAG, WORLD, 20, 2, 5);
+	EQ(core_received[1], 2);
+	EQ(core_received[2], 1);
+}
+
+static void communicators_are_apart(void)
+{
+	say(&dup_comm, 1, 5, 1);
+	say(&core_world, 1, 5, 2);
+	drain();
+	EQ(core_ndrained, 2);
+	want_recv(1, 5, WORLD, 2, 1, 5);
+	want_recv(1, 5, DUP, 1, 1, 5);
+}
+
+static void drained_in_order(void)
+{
+	MPI_Status st;
+	int flag;
+
+	say(&core_world, 1, 5, 10);
+	say(&core_world, 2, 5, 20);
+	say(&core_world, 1, 6, 11);
+	say(&core_world, 1, 5, 12);
+	drain_and_restart();
+	EQ(core_ndrained, 4);
+	say(&core_world, 1, 5, 13); /* younger, from the new life */
+	EQ(core_Probe(2, NOTAG, WORLD, &st), 0);
+	want(&st, 2, 5, 1);
+	want_recv(1, NOTAG, WORLD, 10, 1, 5);
+	EQ(core_Iprobe(ANY, NOTAG, WORLD, &flag, &st), 0);
+	EQ(flag, 1);
+	want(&st, 2, 5, 1);
+	want_recv(1, 5, WORLD, 12, 1, 5);
+	want_recv(ANY, NOTAG, WORLD, 20, 2, 5);
+	want_recv(ANY, NOTAG, WORLD, 11, 1, 6);
+	EQ(core_ndrained, 0);
+	want_recv(ANY, NOTAG, WORLD, 13, 1, 5);
+	drain();
+	EQ(core_received[1], 4);
+}
+
+static void drained_irecv_and_persistent(void)
+{
+	MPI_Request q, p;
+	MPI_Status st;
+	int a = 0, b = 0;
+
+	EQ(core_Recv_init(&b, 1, MPI_INT, 2, 7, DUP, &p), 0);
+	say(&core_world, 1, 5, 10);
+	say(&dup_comm, 2, 7, 20);
+	drain_and_restart();
+	EQ(core_Irecv(&a, 1, MPI_INT, ANY, 5, WORLD, &q), 0);
+	EQ(core_Start(&p), 0);
+	EQ(core_Wait(&q, &st), 0);
+	want(&st, 1, 5, 1);
+	EQ(a, 10);
+	EQ((long)q, (long)MPI_REQUEST_NULL);
+	EQ(core_Wait(&p, &st), 0);
+	want(&st, 2, 7, 1);
+	EQ(b, 20);
+	say(&dup_comm, 2, 7, 30); /* and once more, natively */
+	EQ(core_Start(&p), 0);
+	EQ(core_Wait(&p, &st), 0);
+	EQ(b, 30);
+	EQ(core_Request_free(&p), 0);
+	EQ((long)p, (long)MPI_REQUEST_NULL);
+	drain();
+}
+
+static void drained_truncation(void)
+{
+	int three[3] = {1, 2, 3}, one[2] = {0, 0};
+	MPI_Status st = {.MPI_SOURCE = -9};
+	MPI_Request q;
+
+	inject(&core_world, 1, 5, three, sizeof(three));
+	inject(&core_world, 1, 5, three, sizeof(three));
+	drain();
+	EQ(core_Recv(one, 1, MPI_INT, 1, 5, WORLD, &st), MPI_ERR_TRUNCATE);
+	EQ(one[0], 1);
+	EQ(one[1], 0);
+	EQ(st.MPI_SOURCE, 1);
+	EQ(core_Irecv(one, 1, MPI_INT, 1, 5, WORLD, &q), 0);
+	EQ(core_Wait(&q, &st), MPI_ERR_TRUNCATE);
+	EQ(core_ndrained, 0);
+}
+
+static void drained_argument_error_keeps_message(void)
+{
+	int got;
+
+	say(&core_world, 1, 5, 1);
+	say(&core_world, 1, 5, 2);
+	drain();
+	EQ(core_Recv(&got, -1, MPI_INT, 1, 5, WORLD, 0), MPI_ERR_COUNT);
+	want_recv(1, 5, WORLD, 1, 1, 5);
+	EQ(core_Recv(&got, -1, MPI_INT, 1, 5, WORLD, 0), MPI_ERR_COUNT);
+	say(&core_world, 1, 5, 3);
+	drain();
+	want_recv(1, 5, WORLD, 2, 1, 5);
+	want_recv(1, 5, WORLD, 3, 1, 5);
+}
+
+static void drained_into_gaps(void)
+{
+	int sent[2] = {7, 8}, got[4] = {0, -1, 0, -1};
+	MPI_Status st;
+
+	inject(&core_world, 1, 5, sent, sizeof(sent));
+	drain_and_restart();
+	EQ(core_Recv(got, 2, GAP, 1, 5, WORLD, &st), 0);
+	EQ(got[0], 7);
+	EQ(got[1], -1);
+	EQ(got[2], 8);
+	EQ(got[3], -1);
+	want(&st, 1, 5, 2);
+}
+
+static void after_restart(void)
+{
+	drain_and_restart();
+	EQ(natives_active(), 1);
+	idle = 0;
+	say(&core_world, 2, 9, 42);
+}
+
+static void checkpoint_in_recv(void)
+{
+	idle = interrupt;
+	at_gate = after_restart;
+	want_recv(ANY, 9, WORLD, 42, 2, 9);
+	EQ(gates, 1);
+	drain();
+	EQ(core_received[2], 1);
+}
+
+static void send_during(void)
+{
+	say(&core_world, 1, 9, 42);
+	idle = 0;
+	drain_and_restart();
+	EQ(core_ndrained, 0); /* matched the posted receive */
+	EQ(natives_active(), 0);
+}
+
+static void message_meets_posted_recv_in_drain(void)
+{
+	idle = interrupt;
+	at_gate = send_during;
+	want_recv(1, NOTAG, WORLD, 42, 1, 9);
+	EQ(core_received[1], 1);
+}
+
+static void probe_gate(void)
+{
+	say(&core_world, 1, 9, 42);
+	idle = 0;
+	drain_and_restart();
+}
+
+static void checkpoint_in_probe(void)
+{
+	MPI_Status st;
+	MPI_Message m;
+	int got;
+
+	idle = interrupt;
+	at_gate = probe_gate;
+	EQ(core_Probe(ANY, NOTAG, WORLD, &st), 0);
+	want(&st, 1, 9, 1);
+	want_recv(1, 9, WORLD, 42, 1, 9);
+	idle = interrupt;
+	at_gate = probe_gate;
+	EQ(core_Mprobe(ANY, 9, WORLD, &m, &st), 0);
+	EQ(core_Mrecv(&got, 1, MPI_INT, &m, &st), 0);
+	EQ(got, 42);
+	EQ((long)m, (long)MPI_MESSAGE_NULL);
+	want(&st, 1, 9, 1);
+}
+
+static void checkpoint_in_send(void)
+{
+	int v = 3;
+
+	hold_sends = 1;
+	idle = interrupt;
+	at_gate = drain_and_restart;
+	EQ(core_Send(&v, 1, MPI_INT, 1, 5, WORLD), 0);
+	EQ(gates, 1);
+	EQ(core_sent[1], 1);
+	at_gate = drain_and_restart;
+	EQ(core_Ssend(&v, 1, GAP, 2, 5, DUP), 0);
+	EQ(core_sent[2], 1);
+	EQ(sends_below, 2);
+}
+
+static void three_messages(void)
+{
+	drain_and_restart();
+	idle = 0;
+	say(&core_world, 1, 5, 1);
+	say(&core_world, 1, 5, 2);
+	say(&core_world, 1, 5, 3);
+}
+
+static void reposted_in_order(void)
+{
+	MPI_Request q[3], first;
+	int v[3] = {0, 0, 0}, x;
+
+	/* shuffle the pool, so that table order is not posting order */
+	say(&core_world, 2, 1, 0);
+	EQ(core_Irecv(&x, 1, MPI_INT, 2, 1, WORLD, &first), 0);
+	EQ(core_Irecv(&v[0], 1, MPI_INT, 1, 5, WORLD, &q[0]), 0);
+	EQ(core_Wait(&first, 0), 0);
+	EQ(core_Irecv(&v[1], 1, MPI_INT, ANY, 5, WORLD, &q[1]), 0);
+	EQ(core_Irecv(&v[2], 1, MPI_INT, 1, NOTAG, WORLD, &q[2]), 0);
+	idle = interrupt;
+	at_gate = three_messages;
+	EQ(core_Waitall(3, q, 0), 0);
+	EQ(v[0], 1);
+	EQ(v[1], 2);
+	EQ(v[2], 3);
+}
+
+static void waitall_half_done(void)
+{
+	MPI_Request q[4];
+	MPI_Status st[4];
+	int v[4] = {0, 0, 0, 9};
+
+	hold_sends = 1;
+	for (int i = 0; i < 3; i++)
+		EQ(core_Irecv(&v[i], 1, MPI_INT, 1, 10 + i, WORLD, &q[i]), 0);
+	EQ(core_Isend(&v[3], 1, MPI_INT, 2, 5, WORLD, &q[3]), 0);
+	say(&core_world, 1, 11, 1);
+	idle = interrupt;
+	at_gate = after_restart;
+	say(&core_world, 1, 12, 2);
+	say(&core_world, 1, 10, 0);
+	EQ(core_Irecv(&v[3], 1, MPI_INT, 2, 9, WORLD, &q[3]), 0);
+	EQ(core_Waitall(4, q, st), 0);
+	EQ(v[3], 42);
+	want(&st[0], 1, 10, 1);
+	want(&st[1], 1, 11, 1);
+	want(&st[3], 2, 9, 1);
+	for (int i = 0; i < 4; i++)
+		EQ((long)q[i], (long)MPI_REQUEST_NULL);
+}
+
+static void waitall_errors(void)
+{
+	int two[2] = {1, 2}, a, b;
+	MPI_Request q[3] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL, MPI_REQUEST_NULL};
+	MPI_Status st[3];
+
+	EQ(core_Irecv(&a, 1, MPI_INT, 1, 1, WORLD, &q[0]), 0);
+	EQ(core_Irecv(&b, 1, MPI_INT, 1, 2, WORLD, &q[2]), 0);
+	inject(&core_world, 1, 1, two, sizeof(two));
+	say(&core_world, 1, 2, 5);
+	EQ(core_Waitall(3, q, st), MPI_ERR_IN_STATUS);
+	EQ(st[0].MPI_ERROR, MPI_ERR_TRUNCATE);
+	EQ(st[1].MPI_ERROR, MPI_SUCCESS);
+	EQ(st[2].MPI_ERROR, MPI_SUCCESS);
+	EQ(b, 5);
+	EQ((long)core_failed_comm, (long)WORLD);
+	EQ(core_received[1], 2);
+}
+
+static void many_requests(void)
+{
+	enum { N = 100 };
+	MPI_Request q[N];
+	MPI_Status st[N];
+	int v[N], index[N], n, left = N, k;
+
+	for (int i = 0; i < N; i++)
+		EQ(core_Irecv(&v[i], 1, MPI_INT, 1, i, WORLD, &q[i]), 0);
+	for (int i = N - 1; i >= 0; i--)
+		say(&core_world, 1, i, i * i);
+	EQ(core_Waitany(N, q, &k, &st[0]), 0);
+	EQ(k, N - 1);
+	left--;
+	while (left) {
+		EQ(core_Waitsome(N, q, &n, index, st), 0);
+		CHECK(n > 0);
+		for (int i = 0; i < n; i++)
+			want(&st[i], 1, index[i], 1);
+		left -= n;
+	}
+	for (int i = 0; i < N; i++)
+		EQ(v[i], i * i);
+	EQ(core_Waitsome(N, q, &n, index, st), 0);
+	EQ(n, MPI_UNDEFINED);
+	EQ(core_Testsome(N, q, &n, index, st), 0);
+	EQ(n, MPI_UNDEFINED);
+	EQ(core_Waitany(N, q, &n, st), 0);
+	EQ(n, MPI_UNDEFINED);
+	want(&st[0], ANY, NOTAG, 0);
+}
+
+static void tests(void)
+{
+	MPI_Request q[2];
+	MPI_Status st;
+	int v[2], flag = 9, k = 9, index[2];
+
+	EQ(core_Irecv(&v[0], 1, MPI_INT, 1, 1, WORLD, &q[0]), 0);
+	EQ(core_Irecv(&v[1], 1, MPI_INT, 1, 2, WORLD, &q[1]), 0);
+	EQ(core_Test(&q[0], &flag, &st), 0);
+	EQ(flag, 0);
+	EQ(core_Testany(2, q, &k, &flag, &st), 0);
+	EQ(flag, 0);
+	EQ(k, MPI_UNDEFINED);
+	EQ(core_Testsome(2, q, &k, index, 0), 0);
+	EQ(k, 0);
+	say(&core_world, 1, 2, 22);
+	EQ(core_Testall(2, q, &flag, 0), 0);
+	EQ(flag, 0);
+	CHECK(q[1] != MPI_REQUEST_NULL);
+	EQ(core_Request_get_status(q[1], &flag, &st), 0);
+	EQ(flag, 1);
+	want(&st, 1, 2, 1);
+	CHECK(q[1] != MPI_REQUEST_NULL);
+	EQ(core_Testany(2, q, &k, &flag, &st), 0);
+	EQ(flag, 1);
+	EQ(k, 1);
+	say(&core_world, 1, 1, 11);
+	EQ(core_Testall(2, q, &flag, 0), 0);
+	EQ(flag, 1);
+	EQ(v[0], 11);
+	EQ(v[1], 22);
+	EQ(core_Test(&q[0], &flag, &st), 0);
+	EQ(flag, 1);
+	want(&st, ANY, NOTAG, 0);
+	EQ(core_Testany(2, q, &k, &flag, &st), 0);
+	EQ(flag, 1);
+	EQ(k, MPI_UNDEFINED);
+}
+
+static void persistent(void)
+{
+	MPI_Request q[2];
+	MPI_Status st[2];
+	int in = 0, out = 5, flag, n;
+
+	EQ(core_Send_init(&out, 1, MPI_INT, 1, 1, DUP, &q[0]), 0);
+	EQ(core_Recv_init(&in, 1, MPI_INT, 1, 1, DUP, &q[1]), 0);
+	EQ(dup_comm.refs, 3);
+	EQ(core_Wait(&q[1], &st[0]), 0); /* inactive */
+	want(&st[0], ANY, NOTAG, 0);
+	EQ(core_Waitany(2, q, &n, &st[0]), 0);
+	EQ(n, MPI_UNDEFINED);
+	for (int i = 0; i < 3; i++) {
+		EQ(core_Startall(2, q), 0);
+		EQ(core_Start(&q[1]), MPI_ERR_REQUEST); /* active */
+		say(&dup_comm, 1, 1, i);
+		if (i == 1)
+			drain_and_restart();
+		EQ(core_Waitall(2, q, st), 0);
+		EQ(in, i);
+		want(&st[1], 1, 1, 1);
+		EQ(core_Test(&q[0], &flag, 0), 0);
+		EQ(flag, 1);
+	}
+	EQ(core_sent[1], 3);
+	EQ(core_received[1], 3);
+	EQ(core_Request_free(&q[0]), 0);
+	EQ(core_Request_free(&q[1]), 0);
+	EQ(dup_comm.refs, 1);
+}
+
+static void cancel(void)
+{
+	MPI_Request q, p;
+	MPI_Status st;
+	int v, flag;
+
+	EQ(core_Irecv(&v, 1, GAP, 1, 1, WORLD, &q), 0);
+	EQ(core_Cancel(&q), 0);
+	EQ(core_Wait(&q, &st), 0);
+	EQ(core_Test_cancelled(&st, &flag), 0);
+	EQ(flag, 1);
+	EQ(core_received[1], 0);
+	say(&core_world, 1, 1, 3);
+	want_recv(1, 1, WORLD, 3, 1, 1);
+	EQ(core_Recv_init(&v, 1, MPI_INT, 1, 1, WORLD, &p), 0);
+	EQ(core_Cancel(&p), MPI_ERR_REQUEST);
+	EQ(core_Start(&p), 0);
+	drain_and_restart();
+	EQ(core_Cancel(&p), 0);
+	EQ(core_Wait(&p, &st), 0);
+	EQ(core_Test_cancelled(&st, &flag), 0);
+	EQ(flag, 1);
+	EQ(core_Start(&p), 0);
+	say(&core_world, 1, 1, 4);
+	EQ(core_Wait(&p, &st), 0);
+	EQ(core_Test_cancelled(&st, &flag), 0);
+	EQ(flag, 0);
+	EQ(v, 4);
+	EQ(core_Request_free(&p), 0);
+	EQ(core_Cancel(&p), MPI_ERR_REQUEST);
+}
+
+static void proc_null(void)
+{
+	MPI_Status st;
+	MPI_Request q;
+	MPI_Message m;
+	int v = 1, flag = 0;
+
+	EQ(core_Send(&v, 1, MPI_INT, MPI_PROC_NULL, 1, WORLD), 0);
+	EQ(core_Recv(&v, 1, MPI_INT, MPI_PROC_NULL, 1, WORLD, &st), 0);
+	want(&st, MPI_PROC_NULL, NOTAG, 0);
+	EQ(core_Isend(&v, 1, MPI_INT, MPI_PROC_NULL, 1, WORLD, &q), 0);
+	EQ(core_Wait(&q, &st), 0);
+	EQ(core_Irecv(&v, 1, MPI_INT, MPI_PROC_NULL, 1, WORLD, &q), 0);
+	EQ(core_Wait(&q, &st), 0);
+	want(&st, MPI_PROC_NULL, NOTAG, 0);
+	EQ(core_Probe(MPI_PROC_NULL, 1, WORLD, &st), 0);
+	want(&st, MPI_PROC_NULL, NOTAG, 0);
+	EQ(core_Improbe(MPI_PROC_NULL, 1, WORLD, &flag, &m, &st), 0);
+	EQ(flag, 1);
+	EQ((long)m, (long)MPI_MESSAGE_NO_PROC);
+	EQ(core_Mrecv(&v, 1, MPI_INT, &m, &st), 0);
+	EQ((long)m, (long)MPI_MESSAGE_NULL);
+	want(&st, MPI_PROC_NULL, NOTAG, 0);
+	EQ(core_Recv_init(&v, 1, MPI_INT, MPI_PROC_NULL, 1, WORLD, &q), 0);
+	EQ(core_Start(&q), 0);
+	EQ(core_Wait(&q, &st), 0);
+	want(&st, MPI_PROC_NULL, NOTAG, 0);
+	EQ(core_Request_free(&q), 0);
+	say(&core_world, 2, 1, 8);
+	EQ(core_Sendrecv(&v, 1, MPI_INT, MPI_PROC_NULL, 1, &v, 1, MPI_INT, 2, 1, WORLD, &st), 0);
+	EQ(v, 8);
+	want(&st, 2, 1, 1);
+	EQ(core_Sendrecv(&v, 1, MPI_INT, 2, 1, &v, 1, MPI_INT, MPI_PROC_NULL, 1, WORLD, &st), 0);
+	want(&st, MPI_PROC_NULL, NOTAG, 0);
+	EQ(core_sent[2], 1);
+	EQ(sends_below, 1);
+}
+
+static void bad_arguments(void)
+{
+	MPI_Request q = (MPI_Request)0x7fffL, null = MPI_REQUEST_NULL;
+	int v = 0;
+
+	EQ(core_Send(&v, 1, MPI_INT, 3, 1, WORLD), MPI_ERR_RANK);
+	EQ(core_Send(&v, 1, MPI_INT, ANY, 1, WORLD), MPI_ERR_RANK);
+	EQ(core_Send(&v, 1, MPI_INT, 1, -5, WORLD), MPI_ERR_TAG);
+	EQ(core_Isend(&v, 1, MPI_INT, 1, -5, WORLD, &q), MPI_ERR_TAG);
+	EQ(core_Send(&v, 1, MPI_INT, 1, 1, MPI_COMM_NULL), MPI_ERR_COMM);
+	EQ(core_Recv(&v, 1, MPI_INT, 3, 1, WORLD, 0), MPI_ERR_RANK);
+	EQ(core_Recv(&v, -1, MPI_INT, 1, 1, WORLD, 0), MPI_ERR_COUNT);
+	EQ(core_Wait(&q, 0), MPI_ERR_REQUEST);
+	EQ(core_Waitall(1, &q, 0), MPI_ERR_REQUEST);
+	EQ(core_Request_free(&null), MPI_ERR_REQUEST);
+	EQ(core_Start(&null), MPI_ERR_REQUEST);
+	EQ(core_sent[1], 0);
+	EQ(core_Isend(&v, 1, MPI_INT, 1, 1, WORLD, &q), 0);
+	MPI_Request again = q;
+	EQ(core_Wait(&q, 0), 0);
+	EQ(core_Wait(&again, 0), MPI_ERR_REQUEST); /* a stale handle */
+}
+
+static void matched_messages_survive(void)
+{
+	MPI_Message m[2], none;
+	MPI_Status st;
+	MPI_Request q;
+	int v = 0, flag;
+
+	say(&core_world, 1, 1, 10);
+	say(&dup_comm, 1, 1, 11);
+	say(&core_world, 1, 1, 12);
+	EQ(core_Mprobe(1, 1, WORLD, &m[0], &st), 0);
+	EQ(core_Mprobe(1, 1, DUP, &m[1], &st), 0);
+	EQ(dup_comm.refs, 2);
+	drain_and_restart();
+	EQ(core_received[1], 3);
+	EQ(core_Improbe(2, NOTAG, WORLD, &flag, &none, &st), 0);
+	EQ(flag, 0);
+	EQ(core_Improbe(ANY, NOTAG, WORLD, &flag, &none, &st), 0);
+	EQ(flag, 1);
+	EQ(core_ndrained, 0);
+	EQ(core_Mrecv(&v, 1, MPI_INT, &m[0], &st), 0);
+	EQ(v, 10);
+	want(&st, 1, 1, 1);
+	EQ(core_Imrecv(&v, 1, MPI_INT, &m[1], &q), 0);
+	EQ(core_Wait(&q, &st), 0);
+	EQ(v, 11);
+	EQ(core_Mrecv(&v, 1, MPI_INT, &none, 0), 0);
+	EQ(v, 12);
+	say(&dup_comm, 2, 1, 13); /* natively, without a checkpoint */
+	EQ(core_Mprobe(ANY, NOTAG, DUP, &m[0], &st), 0);
+	EQ(core_Mrecv(&v, 1, MPI_INT, &m[0], &st), 0);
+	EQ(v, 13);
+	want(&st, 2, 1, 1);
+	EQ(core_received[2], 1);
+	drain();
+}
+
+static void buffered(void)
+{
+	char space[2 * (8 + MPI_BSEND_OVERHEAD)];
+	int v[4] = {1, 2, 3, 4};
+	MPI_Request q;
+	MPI_Count size;
+	void *addr;
+
+	EQ(core_Bsend(v, 1, MPI_INT, 1, 1, WORLD), MPI_ERR_BUFFER);
+	EQ(core_Buffer_attach(space, sizeof(space)), 0);
+	EQ(core_Buffer_attach(space, sizeof(space)), MPI_ERR_BUFFER);
+	hold_sends = 1;
+	EQ(core_Bsend(v, 2, MPI_INT, 1, 1, WORLD), 0);
+	EQ(core_Ibsend(v, 2, GAP, 2, 1, DUP, &q), 0);
+	EQ(core_Bsend(v, 2, MPI_INT, 1, 1, WORLD), MPI_ERR_BUFFER);
+	EQ(core_Wait(&q, 0), 0);
+	EQ(core_sent[1], 1);
+	EQ(core_sent[2], 1);
+	EQ(natives_active(), 2);
+	idle = 0;
+	drain_and_restart();
+	EQ(core_Bsend(v, 2, MPI_INT, 1, 1, WORLD), 0);
+	hold_sends = 0;
+	at_gate = drain;
+	mana_ctl->pending = 1;
+	EQ(core_Buffer_flush(), 0);
+	mana_ctl->pending = 0;
+	EQ(core_Bsend_init(v, 1, MPI_INT, 1, 1, WORLD, &q), 0);
+	EQ(core_Start(&q), 0);
+	EQ(core_Wait(&q, 0), 0);
+	EQ(core_Request_free(&q), 0);
+	EQ(core_Buffer_detach(&addr, &size), 0);
+	EQ((long)addr, (long)space);
+	EQ(size, sizeof(space));
+	EQ(core_Bsend(v, 1, MPI_INT, 1, 1, WORLD), MPI_ERR_BUFFER);
+}
+
+static void freed_requests(void)
+{
+	MPI_Request q, r;
+	int v = 1, w = 0;
+
+	hold_sends = 1;
+	EQ(core_Isend(&v, 1, GAP, 1, 1, DUP, &q), 0);
+	EQ(core_Irecv(&w, 1, MPI_INT, 2, 2, DUP, &r), 0);
+	EQ(core_Request_free(&q), 0);
+	EQ(core_Request_free(&r), 0);
+	EQ((long)q, (long)MPI_REQUEST_NULL);
+	EQ(dup_comm.refs, 3);
+	EQ(gap_type.refs, 2);
+	drain_and_restart();
+	say(&dup_comm, 2, 2, 9);
+	core_p2p_finalize();
+	drain(); /* counts the freed receive */
+	EQ(w, 9);
+	core_orphans_reap(core_self_thread());
+	EQ((long)core_orphans, 0);
+}
+
+static void sendrecv_interrupted(void)
+{
+	MPI_Status st;
+	int a = 1, b = 0;
+
+	hold_sends = 1;
+	idle = interrupt;
+	at_gate = after_restart;
+	EQ(core_Sendrecv(&a, 1, MPI_INT, 1, 3, &b, 1, MPI_INT, 2, 9, WORLD, &st), 0);
+	EQ(b, 42);
+	want(&st, 2, 9, 1);
+	EQ(core_sent[1], 1);
+	say(&core_world, 1, 3, 7);
+	drain(); /* the message to receive is drained already */
+	hold_sends = 0;
+	EQ(core_Sendrecv_replace(&a, 1, MPI_INT, 2, 3, 1, NOTAG, WORLD, &st), 0);
+	EQ(a, 7);
+	want(&st, 1, 3, 1);
+	int many[5] = {0};
+	inject(&core_world, 1, 3, many, sizeof(many));
+	EQ(core_Sendrecv(&a, 1, MPI_INT, 1, 3, &b, 1, MPI_INT, 1, 3, WORLD, &st), MPI_ERR_TRUNCATE);
+	drain();
+}
+
+static void isendrecv(void)
+{
+	MPI_Request q;
+	MPI_Status st;
+	int a = 5;
+
+	say(&core_world, 1, 3, 7);
+	EQ(core_Isendrecv_replace(&a, 1, MPI_INT, 2, 3, 1, 3, WORLD, &q), 0);
+	EQ(core_Wait(&q, &st), 0);
+	EQ(a, 7);
+	want(&st, 1, 3, 1);
+	EQ(core_sent[2], 1);
+	core_p2p_finalize();
+}
+
+static void self_messages(void)
+{
+	MPI_Request q;
+	int a = 1, b = 0;
+
+	EQ(core_Isend(&a, 1, MPI_INT, 0, 4, MPI_COMM_SELF, &q), 0);
+	drain();
+	EQ(core_ndrained, 1);
+	restart();
+	EQ(core_Recv(&b, 1, MPI_INT, 0, 4, MPI_COMM_SELF, 0), 0);
+	EQ(b, 1);
+	EQ(core_Wait(&q, 0), 0);
+	EQ(core_sent[0], 1);
+	EQ(core_received[0], 1);
+}
+
+static void intercommunicator(void)
+{
+	int v = 1;
+
+	EQ(core_Send(&v, 1, MPI_INT, 0, 1, INTER), 0);
+	EQ(core_sent[2], 1);
+	EQ(core_Send(&v, 1, MPI_INT, 2, 1, INTER), MPI_ERR_RANK);
+	say(&inter_comm, 1, 1, 5);
+	say(&inter_comm, 0, 1, 6);
+	drain_and_restart();
+	EQ(core_received[1], 1);
+	EQ(core_received[2], 1);
+	want_recv(0, 1, INTER, 6, 0, 1);
+	want_recv(ANY, 1, INTER, 5, 1, 1);
+}
+
+static int freed;
+static int g_query(void *extra, MPI_Status *st)
+{
+	EQ((long)extra, 5);
+	st->MPI_SOURCE = 3;
+	return core_Status_set_elements(st, MPI_INT, 2);
+}
+static int g_free(void *extra)
+{
+	return freed++, extra ? 0 : 1;
+}
+static int g_cancel(void *extra, int complete)
+{
+	return complete || !extra;
+}
+static MPI_Request pending_g;
+static void complete_g(void)
+{
+	EQ(core_Grequest_complete(pending_g), 0);
+}
+
+static void generalized(void)
+{
+	MPI_Request q[2];
+	MPI_Status st[2];
+	int flag, v;
+
+	EQ(core_Grequest_start(g_query, g_free, g_cancel, (void *)5, &q[0]), 0);
+	EQ(core_Test(&q[0], &flag, st), 0);
+	EQ(flag, 0);
+	EQ(core_Cancel(&q[0]), 0);
+	drain_and_restart();
+	EQ(core_Irecv(&v, 1, MPI_INT, 1, 1, WORLD, &q[1]), 0);
+	pending_g = q[0];
+	say(&core_world, 1, 1, 5);
+	interrupt();
+	at_gate = complete_g; /* another thread would */
+	mana_ctl->pending = 1;
+	EQ(core_Waitall(2, q, st), 0);
+	mana_ctl->pending = 0;
+	want(&st[0], 3, NOTAG, 2);
+	want(&st[1], 1, 1, 1);
+	EQ(freed, 1);
+}
+
+static void elements(void)
+{
+	MPI_Status st;
+	MPI_Count n;
+
+	EQ(core_Status_set_elements(&st, MPI_INT, 3), 0);
+	EQ(core_Get_count(&st, MPI_BYTE, &n), 0);
+	EQ(n, 12);
+	EQ(core_Get_elements(&st, MPI_INT, &n), 0);
+	EQ(n, 3);
+	EQ(core_Status_set_elements(&st, MPI_BYTE, 0x1234567890LL), 0);
+	EQ(core_Get_count(&st, MPI_BYTE, &n), 0);
+	EQ(n, 0x1234567890LL);
+	EQ(core_Status_set_elements(&st, MPI_BYTE, 5), 0);
+	EQ(core_Get_count(&st, MPI_INT, &n), 0);
+	EQ(n, MPI_UNDEFINED);
+	EQ(core_Get_count(&st, MPI_DATATYPE_NULL, &n), MPI_ERR_TYPE);
+}
+
+#define CASE(f) {#f, f}
+static const struct {
+	const char *name;
+	void (*run)(void);
+} cases[] = {
+	CASE(recv_matches_in_order), CASE(communicators_are_apart), CASE(drained_in_order),
+	CASE(drained_irecv_and_persistent), CASE(drained_truncation), CASE(drained_argument_error_keeps_message),
+	CASE(drained_into_gaps), CASE(checkpoint_in_recv), CASE(message_meets_posted_recv_in_drain),
+	CASE(checkpoint_in_probe), CASE(checkpoint_in_send), CASE(reposted_in_order), CASE(waitall_half_done),
+	CASE(waitall_errors), CASE(many_requests), CASE(tests), CASE(persistent), CASE(cancel), CASE(proc_null),
+	CASE(bad_arguments), CASE(matched_messages_survive), CASE(buffered), CASE(freed_requests),
+	CASE(sendrecv_interrupted), CASE(isendrecv), CASE(self_messages), CASE(intercommunicator), CASE(generalized),
+	CASE(elements),
+};
+
+int main(int argc, char **argv)
+{
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (argc < 2) {
+			puts(cases[i].name);
+		} else if (!strcmp(argv[1], cases[i].name)) {
+			fake_init();
+			cases[i].run();
+			clean();
+			return 0;
+		}
+	}
+	return argc < 2 ? 0 : 2;
+}
