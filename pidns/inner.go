@@ -1,0 +1,93 @@
+package pidns
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Enter has to be called before anything else in every process that Run may
+// have started. In others it does nothing. In the first stage of the inner
+// process it sets up the namespaces and execs the command once more, which
+// leaves one thread whose numbers do not matter and moves all later ones out of
+// the way of those to be restored.
+func Enter() {
+	stage, arg, ok := strings.Cut(os.Getenv(variable), ":")
+	if !ok || os.Getpid() != 1 {
+		return
+	}
+	if stage == stageRun {
+		unix.CloseOnExec(pipeFD)
+		os.Unsetenv(variable)
+		report("ready")
+		return
+	}
+	highest, err := strconv.Atoi(arg)
+	if err == nil {
+		err = setUp(highest)
+	}
+	if err == nil {
+		os.Setenv(variable, stageRun+":")
+		err = syscall.Exec("/proc/self/exe", os.Args, os.Environ())
+	}
+	report("failed " + strings.ReplaceAll(err.Error(), "\n", " "))
+	os.Exit(1)
+}
+
+// setUp mounts a /proc that shows the new pid namespace and lets numbers begin
+// above highest.
+func setUp(highest int) error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
+		return fmt.Errorf("make mounts private: %w", err)
+	}
+	// Refused where the present /proc is partly covered, as in many containers.
+	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return fmt.Errorf("mount a new /proc: %w", err)
+	}
+	b, err := os.ReadFile("/proc/sys/kernel/pid_max")
+	if err != nil {
+		return err
+	}
+	top, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		return fmt.Errorf("kernel.pid_max: %w", err)
+	}
+	first := highest + 1000
+	if first > top-1000 {
+		first = 300 // below this the kernel does not reuse numbers (RESERVED_PIDS)
+	}
+	if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(first)), 0); err != nil {
+		return fmt.Errorf("set the next process number: %w", err)
+	}
+	return nil
+}
+
+// Died tells the outer process which signal ended the program: process 1 of a
+// namespace cannot end by a signal of its own.
+func Died(sig syscall.Signal) {
+	if inside {
+		report("signal " + strconv.Itoa(int(sig)))
+	}
+}
+
+func report(line string) { _, _ = unix.Write(pipeFD, []byte(line+"\n")) }
+
+// MaySetTIDs tells whether this process may ask for process numbers in its own
+// pid namespace: CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN (kernel/pid.c).
+func MaySetTIDs() bool {
+	b, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(b)) {
+		if v, ok := strings.CutPrefix(line, "CapEff:"); ok {
+			caps, err := strconv.ParseUint(strings.TrimSpace(v), 16, 64)
+			return err == nil && caps&(1<<unix.CAP_CHECKPOINT_RESTORE|1<<unix.CAP_SYS_ADMIN) != 0
+		}
+	}
+	return false
+}

@@ -1,0 +1,162 @@
+// Package pidns runs this command again inside a new pid namespace, in which a
+// restart can give processes and threads the numbers they had.
+//
+// Two processes take part. The outer one, which the user started, makes the
+// namespaces, passes signals on and ends as the inner one ends. The inner one
+// is process 1 of the new pid namespace with a /proc of its own, and goes on as
+// the agent. Without privilege a user namespace comes first; it maps nothing
+// but the user's own ids, onto themselves.
+package pidns
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// The inner process learns from this variable what it is: a stage, and the
+// number from which on new processes are to be numbered.
+const variable = "MANA_PIDNS"
+
+// pipeFD is where the inner process reports to the outer one.
+const pipeFD = 3
+
+const (
+	stageMount = "mount"
+	stageRun   = "run"
+)
+
+// ErrUnavailable is wrapped by errors of Run that mean the namespaces cannot be
+// had on this system; nothing has happened then.
+var ErrUnavailable = errors.New("no pid namespace")
+
+// Inside tells whether this process is the inner one.
+func Inside() bool { return inside }
+
+var inside = os.Getpid() == 1 && strings.HasPrefix(os.Getenv(variable), stageRun)
+
+// Run starts this command again in the namespaces and returns when that has
+// ended: with the status to exit with and, if a signal ended the program, that
+// signal. Process numbers up to highest are kept free in them.
+func Run(highest int) (status int, sig syscall.Signal, err error) {
+	// PDEATHSIG follows the thread that forked.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	r, w, err := os.Pipe()
+	if err != nil {
+		return 0, 0, err
+	}
+	defer r.Close()
+	cmd := command(highest, w)
+	signals := make(chan os.Signal, 64)
+	signal.Notify(signals, forwarded()...)
+	defer signal.Stop(signals)
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		return 0, 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	done := make(chan struct{})
+	go forward(signals, cmd.Process, done)
+	report, _ := io.ReadAll(r) // ends when the inner process does
+	err = cmd.Wait()
+	close(done)
+	return verdict(string(report), cmd.ProcessState, err)
+}
+
+// command is this command, to be run in the new namespaces.
+func command(highest int, w *os.File) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args = os.Args
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s:%d", variable, stageMount, highest))
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.ExtraFiles = []*os.File{w}
+	attr := &syscall.SysProcAttr{
+		Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS,
+		Pdeathsig:  syscall.SIGKILL,
+	}
+	if os.Geteuid() != 0 {
+		attr.Cloneflags |= unix.CLONE_NEWUSER
+		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
+		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
+		// An exec by a user other than 0 keeps only ambient capabilities.
+		attr.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_CHECKPOINT_RESTORE}
+	}
+	cmd.SysProcAttr = attr
+	return cmd
+}
+
+func forwarded() []os.Signal {
+	var out []os.Signal
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM,
+		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH, syscall.SIGCONT, syscall.SIGALRM} {
+		if !signal.Ignored(s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// forward passes on what was sent to this process alone. What the terminal
+// sends the inner process gets itself, being in the same process group.
+func forward(from <-chan os.Signal, to *os.Process, done <-chan struct{}) {
+	for {
+		select {
+		case s := <-from:
+			if !fromTerminal(s.(syscall.Signal)) {
+				_ = to.Signal(s)
+			}
+		case <-done:
+			return
+		}
+	}
+}
+
+func fromTerminal(s syscall.Signal) bool {
+	switch s {
+	case syscall.SIGINT, syscall.SIGQUIT, syscall.SIGWINCH, syscall.SIGCONT:
+	default:
+		return false
+	}
+	tty, err := os.OpenFile("/dev/tty", os.O_RDONLY|unix.O_NOCTTY, 0)
+	if err != nil {
+		return false
+	}
+	defer tty.Close()
+	pgrp, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
+	return err == nil && pgrp == unix.Getpgrp()
+}
+
+// verdict reads the inner process' lines: "ready", "failed <why>", "signal <n>".
+func verdict(report string, state *os.ProcessState, err error) (int, syscall.Signal, error) {
+	ready := false
+	var sig syscall.Signal
+	for line := range strings.Lines(report) {
+		word, arg, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch word {
+		case "ready":
+			ready = true
+		case "failed":
+			return 0, 0, fmt.Errorf("%w: %s", ErrUnavailable, arg)
+		case "signal":
+			n, _ := strconv.Atoi(arg)
+			sig = syscall.Signal(n)
+		}
+	}
+	if !ready {
+		return 0, 0, fmt.Errorf("%w: %w", ErrUnavailable, errors.Join(err, errors.New("the process in it did not come up")))
+	}
+	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		sig = ws.Signal()
+	}
+	return state.ExitCode(), sig, nil
+}
