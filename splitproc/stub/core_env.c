@@ -8,18 +8,13 @@
 #include "core_objects.h"
 
 MPI_Comm core_private;
-const struct mana_lower *core_lower;
 uint64_t *core_sent, *core_received;
 
 static volatile struct mana_thread *main_thread;
 
-static struct mana_upper upper = {.op_call = core_op_call};
-
 /* Lower handles of world, self and the private communicator; also after a restart. */
 int core_attach_lower(volatile struct mana_thread *t, int *rank, int *size)
 {
-	/* The table is the adapter's memory; this is the one word of it that is ours. */
-	((struct mana_lower *)(uintptr_t)core_lower)->upper = &upper;
 	core_world.lower = core_lower->world;
 	core_self.lower = MPI_COMM_SELF;
 	MPI_Comm world = core_lower->world;
@@ -74,14 +69,13 @@ int core_Init_thread(int *argc, char ***argv, int required, int *provided)
 	volatile struct mana_thread *t = core_self_thread();
 	t->state = MANA_COLL;
 	main_thread = t;
-	mana_ctl->main_tid = (uint32_t)syscall(SYS_gettid);
 	mana_ctl->inited = MANA_INITING;
 	if (core_enter_lower())
 		core_die("MPI_Init: no lower half: %s", (const char *)mana_ctl->errmsg);
-	if (!t->lower_fs)
-		t->lower_fs = core_lower->main_fs;
 	int level = MPI_THREAD_SINGLE;
+	uint64_t mask = mana_hold_signals();
 	int rc = LOWER(t, core_lower->p.init(required, &level));
+	mana_release_signals(mask);
 	if (rc == MPI_SUCCESS)
 		rc = core_init_objects();
 	if (rc != MPI_SUCCESS)
@@ -109,6 +103,7 @@ static int finalize_lower(void)
 	/* From now on every call takes the slow way in, which knows that it is over. */
 	for (uint32_t i = 0; i < mana_ctl->nthreads; i++)
 		mana_ctl->threads[i].lower_fs = 0;
+	core_lower = 0;
 	__atomic_store_n(&mana_ctl->inited, MANA_FINALIZED, __ATOMIC_SEQ_CST);
 	mana_ring();
 	LEAVE(rc);
@@ -162,6 +157,12 @@ int core_Abort(MPI_Comm comm, int errorcode)
 	}
 	syscall(SYS_exit_group, errorcode ? errorcode : 1);
 	__builtin_unreachable();
+}
+
+/* What the generated fall-backs of functions not (yet) offered come to. */
+int core_unsupported(const char *function)
+{
+	core_die("%s is not supported", function);
 }
 
 /* ---- time ---- */

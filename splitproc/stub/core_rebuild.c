@@ -33,12 +33,10 @@ static int fail(const char *what, uint64_t number, int rc)
 /* World with the saved rank numbers, whatever the launcher has given out. */
 static int rebuild_world(volatile struct mana_thread *t)
 {
-	int rank, size, level, mine = core_world.rank, differ, any = 0;
-	int rc = LOWER(t, core_lower->p.init(mana_ctl->thread_level, &level));
-	if (rc == MPI_SUCCESS)
-		rc = core_attach_lower(t, &rank, &size);
+	int rank, size, mine = core_world.rank, differ, any = 0;
+	int rc = core_attach_lower(t, &rank, &size);
 	if (rc != MPI_SUCCESS)
-		return fail("MPI_Init", 0, rc);
+		return fail("rank ", (uint64_t)mine, rc);
 	if (size != core_world.size)
 		return fail("this many ranks started: ", (uint64_t)size, MPI_ERR_ARG);
 	MPI_Comm world = core_lower->world, out;
@@ -127,14 +125,10 @@ int core_rebuild_objects(void)
 	volatile struct mana_thread *t = core_self_thread();
 	core_type_forget();
 	core_op_forget();
-	if (!t->lower_fs)
-		t->lower_fs = core_lower->main_fs;
 	int rc = rebuild_world(t);
 	if (!rc)
 		rc = rebuild_comms(t);
-	if (!rc) {
+	if (!rc)
 		core_time_restart();
-		core_repost_receives();
-	}
 	return rc;
 }

@@ -1,6 +1,9 @@
 /* core_table.c - tables from virtual handles to objects; entries never move. */
 #include "core.h"
 
+struct core_table core_comms, core_types, core_ops, core_groups, core_infos, core_errhs, core_keyvals,
+	core_requests, core_messages;
+
 #define CHUNK_ENTRIES 1024u
 #define MAX_ENTRIES (1024u * CHUNK_ENTRIES)
 

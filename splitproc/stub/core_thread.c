@@ -65,7 +65,7 @@ void core_thread_lower(volatile struct mana_thread *t)
 {
 	uint64_t fs = 0;
 	if (!core_lower)
-		core_die("MPI called before MPI_Init");
+		core_die("MPI called %s", mana_ctl->inited == MANA_FINALIZED ? "after MPI_Finalize" : "before MPI_Init");
 	int rc = core_lower->p.donor(&fs);
 	if (rc || !fs)
 		core_die("no thread of the real library for thread %u (error %d)", t->tid, rc);
