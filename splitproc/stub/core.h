@@ -245,6 +245,7 @@ HIDDEN int core_init_objects(void);     /* core_env.c: world, self, tables after
 
 /* ---- error handlers (core_errh.c): called by the front ends when core_X failed ---- */
 HIDDEN int core_error(MPI_Comm comm, int errclass, const char *function); /* returns what the call returns */
+HIDDEN extern MPI_Comm core_failed_comm; /* of the request that failed last: for calls that name none; 0: none */
 
 /* Given by each front end: */
 struct core_front {
@@ -255,7 +256,6 @@ struct core_front {
 	int (*comm_delete_attr)(void *fn, MPI_Comm c, int keyval, void *value, void *extra);
 	int (*type_copy_attr)(void *fn, MPI_Datatype t, int keyval, void *extra, void *in, void *out, int *flag);
 	int (*type_delete_attr)(void *fn, MPI_Datatype t, int keyval, void *value, void *extra);
-	int (*grequest_query)(void *fn, void *extra, MPI_Status *st); /* NULL: statuses need no conversion */
 };
 HIDDEN extern const struct core_front core_front;
 

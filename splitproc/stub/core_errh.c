@@ -116,6 +116,11 @@ static struct core_comm *default_comm(MPI_Comm *h)
 int core_error(MPI_Comm comm, int errclass, const char *function)
 {
 	struct core_comm *c = core_comm_of(comm);
+	if (!c && VID(core_failed_comm)) { /* a completion call: the communicator of its request */
+		comm = core_failed_comm;
+		core_failed_comm = 0;
+		c = core_comm_of(comm);
+	}
 	if (!c)
 		c = default_comm(&comm);
 	if (c->errh == MPI_ERRORS_RETURN)

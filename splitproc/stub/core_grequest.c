@@ -59,8 +59,6 @@ int core_grequest_query(struct core_request *r, MPI_Status *status)
 	MPI_Status ignored, *st = status ? status : &ignored;
 
 	core_status_empty(st);
-	if (core_front.grequest_query)
-		return CALL(core_front.grequest_query((void *)g->query, g->extra, st));
 	return CALL(g->query(g->extra, st));
 }
 

@@ -40,7 +40,6 @@ HIDDEN extern uint64_t core_ndrained;               /* messages in all queues */
 HIDDEN extern struct core_request *core_request_pool; /* free list, linked by next */
 HIDDEN extern struct core_request *core_orphans;    /* freed but active requests and buffered sends, by next */
 HIDDEN extern uint64_t core_request_seq;
-HIDDEN extern MPI_Comm core_failed_comm;            /* communicator of the request that failed last */
 
 static inline int core_threaded(void)
 {

@@ -30,6 +30,7 @@ struct core_request *core_request_new(int kind, struct core_comm *c)
 {
 	struct core_request *r = core_request_alloc(kind);
 
+	r->st = (struct mana_status){.source = MPI_ANY_SOURCE, .tag = MPI_ANY_TAG};
 	r->comm = c;
 	if (c)
 		core_comm_ref(c);
@@ -334,6 +335,7 @@ int core_Cancel(MPI_Request *h)
 void core_p2p_finalize(void)
 {
 	volatile struct mana_thread *t = core_self_thread();
+	uint32_t state = t->state;
 
 	for (;;) {
 		int waiting = 0;
@@ -345,5 +347,6 @@ void core_p2p_finalize(void)
 			return;
 		if (unlikely(mana_ctl->pending))
 			core_gate(t);
+		t->state = state;
 	}
 }
