@@ -27,6 +27,9 @@ type RestoreOptions struct {
 	// Stdio replaces terminals, and pipes and sockets that led out of the saved
 	// process, at descriptors 0, 1 and 2.
 	Stdio [3]*os.File
+	// Keep are inherited descriptors that the process needs though they are not
+	// the program's: the launcher's, for the lower half. See Kept.
+	Keep []int
 	// NoTruncate leaves files alone that have grown since the checkpoint.
 	NoTruncate bool
 	// TailDir takes the tails cut off such files.
@@ -50,6 +53,7 @@ type Restored struct {
 	shared   map[string]int      // SharedID -> descriptor of the object, above fdBase
 	pipes    map[uint64]pipeEnds // by inode
 	keep     map[int]bool        // descriptors above fdBase that are needed again
+	kept     map[int]int         // of opt.Keep, to their present numbers
 }
 
 // Restore rebuilds the saved process in a new one. It must be called on the
@@ -65,7 +69,7 @@ func Restore(st *State, opt RestoreOptions) (*Restored, error) {
 		return nil, fmt.Errorf("restore process %d: %w", st.PID, err)
 	}
 	r := &Restored{State: st, opt: opt, shared: make(map[string]int),
-		pipes: make(map[uint64]pipeEnds), keep: make(map[int]bool)}
+		pipes: make(map[uint64]pipeEnds), keep: make(map[int]bool), kept: make(map[int]int)}
 	if err := r.build(); err != nil {
 		r.Kill()
 		return nil, fmt.Errorf("restore %s (process %d): %w", st.Comm, st.PID, err)

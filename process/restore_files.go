@@ -2,6 +2,7 @@ package process
 
 import (
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -45,6 +46,13 @@ func (r *Restored) restoreFiles() error {
 			return fmt.Errorf("move fd %d: %w", fd, err)
 		}
 		r.stdioFDs[fd] = int(n)
+	}
+	for _, fd := range r.opt.Keep {
+		n, err := r.main.Fcntl(fd, unix.F_DUPFD, uint64(r.fdBase))
+		if err != nil {
+			return fmt.Errorf("keep fd %d of the launcher: %w", fd, err)
+		}
+		r.kept[fd] = int(n)
 	}
 	if err := r.main.CloseRange(0, uint32(r.fdBase-1)); err != nil {
 		return fmt.Errorf("close inherited descriptors: %w", err)
@@ -143,10 +151,37 @@ func (r *Restored) isOpen(fd int) bool {
 	return err == nil
 }
 
-// closeOwn closes what the rebuilding needed itself.
+// closeOwn closes what the rebuilding needed itself and puts the descriptors
+// to keep back under their numbers; one whose number the program owns stays
+// above the program's.
 func (r *Restored) closeOwn() error {
-	if err := r.main.CloseRange(uint32(r.fdBase), ^uint32(0)); err != nil {
-		return fmt.Errorf("close descriptors from %d: %w", r.fdBase, err)
+	var high []int
+	for fd, n := range r.kept {
+		if slices.ContainsFunc(r.State.Files, func(f File) bool { return f.FD == fd }) {
+			high = append(high, n)
+			continue
+		}
+		if err := r.main.Dup3(n, fd, 0); err != nil {
+			return fmt.Errorf("keep fd %d of the launcher: %w", fd, err)
+		}
+		r.kept[fd] = fd
+	}
+	slices.Sort(high)
+	from := r.fdBase
+	for _, n := range high {
+		if n > from {
+			if err := r.main.CloseRange(uint32(from), uint32(n-1)); err != nil {
+				return fmt.Errorf("close descriptors from %d: %w", from, err)
+			}
+		}
+		from = n + 1
+	}
+	if err := r.main.CloseRange(uint32(from), ^uint32(0)); err != nil {
+		return fmt.Errorf("close descriptors from %d: %w", from, err)
 	}
 	return nil
 }
+
+// Kept maps each descriptor of RestoreOptions.Keep to its number in the
+// rebuilt process.
+func (r *Restored) Kept() map[int]int { return r.kept }
