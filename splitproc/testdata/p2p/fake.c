@@ -6,8 +6,6 @@
 
 /* ---- what the other parts of the core provide ---- */
 
-struct core_table core_comms, core_types, core_ops, core_requests, core_groups, core_infos, core_errhs, core_messages,
-	core_keyvals;
 struct core_comm core_world, core_self, dup_comm, inter_comm;
 struct core_type gap_type;
 MPI_Comm core_private;
