@@ -21,6 +21,7 @@ type memory struct {
 }
 
 func (m *memory) Extents() ([]Extent, error) { return m.extents, nil }
+func (m *memory) Quiet() bool                { return true }
 func (m *memory) Metadata() ([]byte, error)  { return []byte(m.meta), nil }
 func (m *memory) ReadMemory(a uint64, b []byte) error {
 	copy(b, m.bytes[a:])

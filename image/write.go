@@ -31,6 +31,8 @@ type Source interface {
 	// ReadMemory reads the source's memory. It may be called from several
 	// goroutines, and while WriteExtents is at work.
 	ReadMemory(addr uint64, b []byte) error
+	// Quiet tells that the memory does not change while it is written.
+	Quiet() bool
 	// Metadata describes the source; called after Extents.
 	Metadata() ([]byte, error)
 }
@@ -162,13 +164,23 @@ func layoutEnd(es []Extent) (int64, error) {
 }
 
 // data stores the data and, at the same time, computes the checksums from the
-// source, not from the file: so they also catch what goes wrong on the way.
+// source, not from the file: so they also catch what goes wrong on the way. A
+// source that changes a little by its own writing is read back from the file.
 func (w *writer) data(end int64) ([]entry, error) {
+	if err := w.f.Truncate(end); err != nil { // the last page may be padded
+		return nil, err
+	}
+	if !w.src.Quiet() {
+		if err := w.store(); err != nil {
+			return nil, err
+		}
+		return checksums(end, w.stored(end))
+	}
 	var index []entry
 	sums := make(chan error, 1)
 	go func() {
 		var err error
-		index, err = w.checksums(end)
+		index, err = checksums(end, (&sourceReader{src: w.src, extents: w.extents}).next)
 		sums <- err
 	}()
 	err := w.store()
@@ -222,14 +234,23 @@ func digest(meta, table []byte) string {
 	return hex.EncodeToString(s.Sum(nil))
 }
 
-// checksums reads the source chunk by chunk.
-func (w *writer) checksums(end int64) ([]entry, error) {
+// stored reads the data of an uncompressed image from front to back.
+func (w *writer) stored(end int64) func([]byte) error {
+	r := io.NewSectionReader(w.f, DataStart, end-DataStart)
+	return func(b []byte) error {
+		_, err := io.ReadFull(r, b)
+		return err
+	}
+}
+
+// checksums makes the index of uncompressed data that ends at end; next fills a
+// buffer with what follows.
+func checksums(end int64, next func([]byte) error) ([]entry, error) {
 	index := make([]entry, 0, chunks(uint64(end)))
-	r := &sourceReader{src: w.src, extents: w.extents}
 	buf := make([]byte, ChunkSize)
 	for off := int64(DataStart); off < end; off += ChunkSize {
 		b := buf[:min(ChunkSize, end-off)]
-		if err := r.next(b); err != nil {
+		if err := next(b); err != nil {
 			return nil, err
 		}
 		index = append(index, entry{Off: uint64(off), Len: uint32(len(b)), Sum: checksum(b)})

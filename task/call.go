@@ -39,7 +39,7 @@ func (t *Task) Call(fn, stack uint64, timeout time.Duration, args ...uint64) (ui
 	if -int64(t.loan.regs.Rax) == ERESTART_RESTARTBLOCK && int64(t.loan.regs.Orig_rax) >= 0 {
 		// The function may have slept and so overwritten the kernel's note of how
 		// to go on with the program's interrupted sleep: issue it afresh.
-		t.loan.regs.Rax = restartNoHand
+		t.loan.regs.Rax = RestartNoHand
 	}
 	if err != nil {
 		return 0, fmt.Errorf("call function %#x in task %d: %w", fn, t.TID, err)
@@ -47,8 +47,8 @@ func (t *Task) Call(fn, stack uint64, timeout time.Duration, args ...uint64) (ui
 	return res, nil
 }
 
-// restartNoHand is -ERESTARTNOHAND as rax holds it.
-const restartNoHand = ^uint64(ERESTARTNOHAND - 1)
+// RestartNoHand is -ERESTARTNOHAND as rax holds it.
+const RestartNoHand = ^uint64(ERESTARTNOHAND - 1)
 
 func (t *Task) call(fn, stack uint64, deadline time.Time, args []uint64) (uint64, error) {
 	sp := stack&^15 - 8 // as if a call had pushed the return address

@@ -95,6 +95,19 @@ func (t *Task) Mlock2(addr, length uint64, flags int) error {
 // Brk sets the program break and returns the one in force afterwards; 0 asks.
 func (t *Task) Brk(addr uint64) (uint64, error) { return t.Syscall(unix.SYS_BRK, addr) }
 
+// Mincore is mincore(2): one byte per page, bit 0 set if the page exists. The
+// range must fit the scratch memory at a byte per page.
+func (t *Task) Mincore(addr, length uint64) ([]byte, error) {
+	n := int((length + 4095) / 4096)
+	if uint64(n) > t.scratch.Len {
+		return nil, fmt.Errorf("mincore of %d bytes in task %d: too long for its scratch memory", length, t.TID)
+	}
+	if _, err := t.Syscall(unix.SYS_MINCORE, addr, length, t.scratch.Addr); err != nil {
+		return nil, fmt.Errorf("mincore of %d bytes at %#x in task %d: %w", length, addr, t.TID, err)
+	}
+	return t.out(0, n)
+}
+
 // MapVDSO maps a fresh vdso at addr (arch_prctl ARCH_MAP_VDSO_64).
 func (t *Task) MapVDSO(addr uint64) error {
 	if _, err := t.Syscall(unix.SYS_ARCH_PRCTL, 0x2003, addr); err != nil {

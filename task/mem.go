@@ -7,58 +7,98 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
-// ReadMem fills buf from the target's memory at addr. Pages without read
-// permission are read through /proc/PID/mem, which ignores protection.
-func (t *Task) ReadMem(addr uint64, buf []byte) error {
-	return t.transfer("read", addr, buf, unix.SYS_PROCESS_VM_READV, func(f *os.File, b []byte, at int64) (int, error) {
-		n, err := f.ReadAt(b, at)
-		if errors.Is(err, io.EOF) && n == len(b) {
-			err = nil
-		}
-		return n, err
-	})
+// Memory is the memory of a process, which any thread may use while the process
+// is stopped.
+type Memory struct {
+	PID int
+
+	mu   sync.Mutex
+	file *os.File
 }
 
-// WriteMem writes data to the target's memory at addr, also into read-only
-// private pages.
-func (t *Task) WriteMem(addr uint64, data []byte) error {
-	return t.transfer("write", addr, data, unix.SYS_PROCESS_VM_WRITEV, (*os.File).WriteAt)
+// Read fills buf from addr. Pages without read permission are read through
+// /proc/PID/mem, which ignores protection.
+func (m *Memory) Read(addr uint64, buf []byte) error {
+	return m.transfer("read", addr, buf, unix.SYS_PROCESS_VM_READV, (*os.File).ReadAt)
 }
 
-func (t *Task) transfer(verb string, addr uint64, buf []byte, nr uintptr,
+// Write writes data to addr, also into read-only private pages.
+func (m *Memory) Write(addr uint64, data []byte) error {
+	return m.transfer("write", addr, data, unix.SYS_PROCESS_VM_WRITEV, (*os.File).WriteAt)
+}
+
+// Close releases what this side holds.
+func (m *Memory) Close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.file != nil {
+		m.file.Close()
+		m.file = nil
+	}
+}
+
+func (m *Memory) transfer(verb string, addr uint64, buf []byte, nr uintptr,
 	slow func(*os.File, []byte, int64) (int, error)) error {
 	const piece = 1 << 20 // larger pieces fall out of the L2 cache
 	for len(buf) > 0 {
 		b := buf[:min(len(buf), piece)]
-		n, err := processVM(nr, t.TID, addr, b)
+		n, err := processVM(nr, m.PID, addr, b)
 		if err != nil || n == 0 {
-			n, err = t.slowTransfer(addr, b[:min(len(b), 4096-int(addr&4095))], slow)
+			n, err = m.page(addr, b[:min(len(b), 4096-int(addr&4095))], slow)
 		}
 		if err != nil {
-			return fmt.Errorf("%s %d bytes at %#x of task %d: %w", verb, len(b), addr, t.TID, err)
+			return fmt.Errorf("%s %d bytes at %#x of process %d: %w", verb, len(b), addr, m.PID, err)
 		}
 		buf, addr = buf[n:], addr+uint64(n)
 	}
 	return nil
 }
 
-func (t *Task) slowTransfer(addr uint64, b []byte, f func(*os.File, []byte, int64) (int, error)) (int, error) {
-	if t.mem == nil {
-		m, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", t.TID), os.O_RDWR, 0)
-		if err != nil {
-			return 0, err
-		}
-		t.mem = m
+// page moves the part of one page that process_vm_* refused.
+func (m *Memory) page(addr uint64, b []byte, f func(*os.File, []byte, int64) (int, error)) (int, error) {
+	file, err := m.open()
+	if err != nil {
+		return 0, err
 	}
-	n, err := f(t.mem, b, int64(addr))
-	if n == 0 && err == nil {
+	n, err := f(file, b, int64(addr))
+	if n == len(b) {
+		return n, nil
+	}
+	if err == nil || errors.Is(err, io.EOF) {
 		err = unix.EFAULT
 	}
 	return n, err
+}
+
+func (m *Memory) open() (*os.File, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.file != nil {
+		return m.file, nil
+	}
+	f, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", m.PID), os.O_RDWR, 0)
+	m.file = f
+	return f, err
+}
+
+// ReadMem fills buf from the target's memory at addr, whatever its protection.
+func (t *Task) ReadMem(addr uint64, buf []byte) error { return t.Memory().Read(addr, buf) }
+
+// WriteMem writes data to the target's memory at addr, also into read-only
+// private pages.
+func (t *Task) WriteMem(addr uint64, data []byte) error { return t.Memory().Write(addr, data) }
+
+// Memory is the target's memory.
+func (t *Task) Memory() *Memory {
+	if t.mem == nil {
+		t.mem = &Memory{PID: t.TID}
+	}
+	return t.mem
 }
 
 // ReadUint64 reads one word.

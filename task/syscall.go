@@ -175,6 +175,36 @@ func (t *Task) step(gate uint64) error {
 	}
 }
 
+// StepInsn lets the program execute one instruction, with its signals blocked,
+// and returns its registers then.
+func (t *Task) StepInsn() (Regs, error) {
+	if err := t.borrow(); err != nil {
+		return Regs{}, err
+	}
+	if err := setRegs(t.TID, &t.loan.regs); err != nil {
+		return Regs{}, fmt.Errorf("set registers of task %d: %w", t.TID, err)
+	}
+	if err := ptrace(unix.PTRACE_SINGLESTEP, t.TID, 0, 0); err != nil {
+		return Regs{}, fmt.Errorf("step task %d: %w", t.TID, err)
+	}
+	s, err := t.WaitStop(SyscallTimeout)
+	if err == nil && s.Gone() {
+		err = fmt.Errorf("task %d: %v: %w", t.TID, s, ErrGone)
+	}
+	if err == nil && s.Kind == StopSignal && s.Signal == unix.SIGSTOP {
+		t.deferred = unix.SIGSTOP
+	}
+	if err != nil {
+		return Regs{}, err
+	}
+	var r Regs
+	if err := getRegs(t.TID, &r); err != nil {
+		return r, fmt.Errorf("read registers of task %d: %w", t.TID, err)
+	}
+	t.loan.regs = r
+	return r, nil
+}
+
 // stepRequest chooses how to step. PTRACE_SINGLESTEP needs one stop per call
 // but ends in a forced SIGTRAP, which resets the disposition of a program that
 // ignores SIGTRAP; there PTRACE_SYSCALL with its two stops is used.

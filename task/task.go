@@ -24,7 +24,7 @@ type Task struct {
 
 	gate    uint64 // a syscall instruction in the target
 	scratch Range  // memory of the target that helpers may overwrite
-	mem     *os.File
+	mem     *Memory
 	seized  bool // PTRACE_SEIZE, not PTRACE_TRACEME or auto-attach to one
 
 	loan     *loan       // the program's state while we borrow the task
@@ -97,18 +97,29 @@ func explainSeize(tid int, err error) error {
 	return err
 }
 
-// TracerPID reads the TracerPid of a task, 0 if none.
+// TracerPID returns the process that traces a task, 0 if none.
 func TracerPID(tid int) (int, error) {
+	tracer, err := statusField(tid, "TracerPid")
+	if err != nil || tracer == 0 {
+		return 0, err
+	}
+	if pid, err := statusField(tracer, "Tgid"); err == nil {
+		return pid, nil // the kernel names the tracing thread
+	}
+	return tracer, nil
+}
+
+func statusField(tid int, name string) (int, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
 	if err != nil {
 		return 0, err
 	}
 	for _, l := range strings.Split(string(b), "\n") {
-		if v, ok := strings.CutPrefix(l, "TracerPid:"); ok {
+		if v, ok := strings.CutPrefix(l, name+":"); ok {
 			return strconv.Atoi(strings.TrimSpace(v))
 		}
 	}
-	return 0, fmt.Errorf("no TracerPid in /proc/%d/status", tid)
+	return 0, fmt.Errorf("no %s in /proc/%d/status", name, tid)
 }
 
 // Attached makes a Task of a clone or fork child that the kernel attached to
@@ -168,12 +179,13 @@ func (t *Task) InterruptWait(timeout time.Duration) (Stop, error) {
 	if err := t.Interrupt(); err != nil {
 		return Stop{}, err
 	}
-	return t.CollectStop(timeout)
+	return t.CollectStop(timeout, nil)
 }
 
 // CollectStop is the second half of InterruptWait, so that many tasks can be
-// interrupted before the first is waited for.
-func (t *Task) CollectStop(timeout time.Duration) (Stop, error) {
+// interrupted before the first is waited for. onEvent, if not nil, sees the
+// ptrace events on the way.
+func (t *Task) CollectStop(timeout time.Duration, onEvent func(Stop) error) (Stop, error) {
 	deadline := time.Now().Add(timeout)
 	for {
 		s, err := t.WaitStop(time.Until(deadline))
@@ -188,7 +200,12 @@ func (t *Task) CollectStop(timeout time.Duration) (Stop, error) {
 		case s.Kind == StopSignal:
 			err = t.Cont(s.Signal)
 		default:
-			err = t.Cont(0)
+			if s.Kind == StopEvent && onEvent != nil {
+				err = onEvent(s)
+			}
+			if e := t.Cont(0); err == nil {
+				err = e
+			}
 		}
 		if err != nil {
 			return s, err
@@ -227,6 +244,15 @@ func (t *Task) Forget() {
 		t.mem.Close()
 		t.mem = nil
 	}
+}
+
+// DieWithTracer makes the kernel kill the task when the tracing thread ends.
+func (t *Task) DieWithTracer() error {
+	err := ptrace(unix.PTRACE_SETOPTIONS, t.TID, 0, traceOptions|unix.PTRACE_O_EXITKILL)
+	if err != nil {
+		return fmt.Errorf("set ptrace options of task %d: %w", t.TID, err)
+	}
+	return nil
 }
 
 // Kill sends SIGKILL to the task's process.

@@ -1,0 +1,150 @@
+package process
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// The files of this file show all their state in fdinfo (proc_pid_fdinfo(5)).
+
+func (c *collector) eventfd(o *openFile) error {
+	f := fields(o.info)
+	n, err := strconv.ParseUint(f["eventfd-count"], 16, 64)
+	if err != nil {
+		return fmt.Errorf("malformed fdinfo %q", o.info)
+	}
+	o.EventFD = &EventFD{Count: n, Semaphore: f["eventfd-semaphore"] == "1"}
+	return nil
+}
+
+func (c *collector) epoll(o *openFile) error {
+	for _, l := range strings.Split(string(o.info), "\n") {
+		if !strings.HasPrefix(l, "tfd:") {
+			continue
+		}
+		e, err := parseEpoll(l)
+		if err != nil {
+			return err
+		}
+		if !c.f.opts.excludedFD(e.FD) {
+			o.Epoll = append(o.Epoll, e)
+		}
+	}
+	return nil
+}
+
+// parseEpoll reads "tfd: 3 events: 19 data: 3 pos:0 ino:61 sdev:7".
+func parseEpoll(l string) (EpollFD, error) {
+	f := strings.Fields(l)
+	if len(f) < 6 {
+		return EpollFD{}, fmt.Errorf("malformed fdinfo line %q", l)
+	}
+	ev, e1 := strconv.ParseUint(f[3], 16, 32)
+	data, e2 := strconv.ParseUint(f[5], 16, 64)
+	if e1 != nil || e2 != nil {
+		return EpollFD{}, fmt.Errorf("malformed fdinfo line %q", l)
+	}
+	return EpollFD{FD: number(f[1]), Events: uint32(ev), Data: data}, nil
+}
+
+func (c *collector) timerfd(o *openFile) error {
+	f := fields(o.info)
+	ticks, _ := strconv.ParseUint(f["ticks"], 10, 64)
+	flags, _ := strconv.ParseUint(f["settime flags"], 8, 32)
+	value, e1 := parseSpan(f["it_value"])
+	interval, e2 := parseSpan(f["it_interval"])
+	if e1 != nil || e2 != nil {
+		return fmt.Errorf("malformed fdinfo %q", o.info)
+	}
+	o.TimerFD = &TimerFD{Clock: number(f["clockid"]), Ticks: ticks, Flags: int(flags), Value: value, Interval: interval}
+	return nil
+}
+
+// parseSpan reads "(seconds, nanoseconds)".
+func parseSpan(s string) (int64, error) {
+	sec, ns, ok := strings.Cut(strings.Trim(s, "()"), ", ")
+	a, e1 := strconv.ParseInt(sec, 10, 64)
+	b, e2 := strconv.ParseInt(ns, 10, 64)
+	if !ok || e1 != nil || e2 != nil {
+		return 0, fmt.Errorf("malformed time %q", s)
+	}
+	return a*1e9 + b, nil
+}
+
+func (c *collector) signalfd(o *openFile) error {
+	m, err := strconv.ParseUint(fields(o.info)["sigmask"], 16, 64)
+	o.SignalFD = m
+	return err
+}
+
+func (c *collector) inotify(o *openFile) error {
+	for _, l := range strings.Split(string(o.info), "\n") {
+		if w, ok := parseWatch(l); ok {
+			o.Inotify = append(o.Inotify, w)
+		}
+	}
+	return nil
+}
+
+// parseWatch reads "inotify wd:2 ino:7ef82a sdev:800001 mask:800afff …"; the
+// device is in the kernel's own encoding, 20 bits of minor number.
+func parseWatch(l string) (Watch, bool) {
+	rest, ok := strings.CutPrefix(l, "inotify ")
+	if !ok {
+		return Watch{}, false
+	}
+	var w Watch
+	for _, f := range strings.Fields(rest) {
+		k, v, _ := strings.Cut(f, ":")
+		n, _ := strconv.ParseUint(v, 16, 64)
+		switch k {
+		case "wd":
+			w.WD = int(n)
+		case "ino":
+			w.Inode = n
+		case "sdev":
+			w.Dev = makedev(n>>20, n&0xfffff)
+		case "mask":
+			w.Mask = uint32(n)
+		}
+	}
+	return w, true
+}
+
+func (c *collector) pidfdTarget(o *openFile) error {
+	o.PIDFD = number(fields(o.info)["Pid"])
+	return nil
+}
+
+// tty reads the settings of a terminal.
+func (c *collector) tty(o *openFile) error {
+	fd, err := c.copyOf(o)
+	if err != nil {
+		return err
+	}
+	o.TTY = &TTY{}
+	if t, err := unix.IoctlGetTermios(fd, unix.TCGETS); err == nil {
+		o.TTY.Termios = termiosBytes(t)
+	}
+	if w, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ); err == nil {
+		o.TTY.Winsize = winsizeBytes(w)
+	}
+	b, err := readProc(c.pid, "stat")
+	if err != nil {
+		return err
+	}
+	f, err := parseStat(b)
+	if err != nil {
+		return err
+	}
+	// Field 7 is the controlling terminal as minor, major, minor bits.
+	n := uint64(number(f[7]))
+	o.TTY.Controlling = n != 0 && makedev(n>>8&0xfff, n&0xff|n>>12&^uint64(0xff)&0xfffff) == o.Rdev
+	if o.TTY.Controlling {
+		o.TTY.Foreground = number(f[8])
+	}
+	return nil
+}
