@@ -52,7 +52,6 @@ type Restored struct {
 	stdioFDs [3]int              // the restarter's standard descriptors, above fdBase
 	shared   map[string]int      // SharedID -> descriptor of the object, above fdBase
 	pipes    map[uint64]pipeEnds // by inode
-	keep     map[int]bool        // descriptors above fdBase that are needed again
 	kept     map[int]int         // of opt.Keep, to their present numbers
 }
 
@@ -69,7 +68,7 @@ func Restore(st *State, opt RestoreOptions) (*Restored, error) {
 		return nil, fmt.Errorf("restore process %d: %w", st.PID, err)
 	}
 	r := &Restored{State: st, opt: opt, shared: make(map[string]int),
-		pipes: make(map[uint64]pipeEnds), keep: make(map[int]bool), kept: make(map[int]int)}
+		pipes: make(map[uint64]pipeEnds), kept: make(map[int]int)}
 	if err := r.build(); err != nil {
 		r.Kill()
 		return nil, fmt.Errorf("restore %s (process %d): %w", st.Comm, st.PID, err)
@@ -87,6 +86,7 @@ func (r *Restored) build() error {
 		{"map the vdso", r.restoreVDSO},
 		{"open files", r.restoreFiles},
 		{"map memory", r.restoreMemory},
+		{"seal memory files", r.sealMemFDs},
 		{"set the memory layout", r.restoreLayout},
 		{"set the environment of the process", r.restoreProcess},
 		{"close what is not the program's", r.closeOwn},

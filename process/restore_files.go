@@ -98,9 +98,6 @@ func (r *Restored) restoreFile(f *File, byDescription map[int]int) error {
 		return err
 	}
 	byDescription[f.Description] = f.FD
-	if r.keep[fd] {
-		return nil
-	}
 	return r.main.Close(fd)
 }
 

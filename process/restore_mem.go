@@ -53,6 +53,9 @@ func (r *Restored) mapVMA(v *VMA, files *openedFiles) error {
 	case KindAnon, KindStack:
 		flags |= unix.MAP_ANONYMOUS
 	case KindFilePrivate, KindFileShared:
+		if v.Kind == KindFileShared && v.File != nil && v.File.Deleted {
+			return r.mapShared(v, prot, flags)
+		}
 		n, err := files.open(v)
 		switch {
 		case err == nil:
@@ -65,19 +68,28 @@ func (r *Restored) mapVMA(v *VMA, files *openedFiles) error {
 			return err
 		}
 	case KindSharedAnon:
-		n, err := r.sharedObject(v)
-		if err != nil {
-			return err
-		}
-		if fd, off = n, v.Offset; n < 0 {
-			flags |= unix.MAP_ANONYMOUS
-			off = 0
-		}
+		return r.mapShared(v, prot, flags)
 	default:
 		return errors.New("unknown kind of mapping")
 	}
 	flags |= mapType(v)
 	_, err := r.main.Mmap(v.Start, v.Len(), prot, flags, fd, off)
+	return err
+}
+
+// mapShared maps memory that is shared but has no name: anonymous, or of a file
+// that was deleted.
+func (r *Restored) mapShared(v *VMA, prot, flags int) error {
+	fd, err := r.sharedObject(v)
+	if err != nil {
+		return err
+	}
+	off := v.Offset
+	if fd < 0 {
+		flags |= unix.MAP_ANONYMOUS
+		off = 0
+	}
+	_, err = r.main.Mmap(v.Start, v.Len(), prot, flags|mapType(v), fd, off)
 	return err
 }
 
@@ -104,7 +116,7 @@ func (r *Restored) sharedObject(v *VMA) (int, error) {
 	}
 	users, size := 0, uint64(0)
 	for i := range r.State.VMAs {
-		if o := &r.State.VMAs[i]; o.Kind == KindSharedAnon && o.SharedID == v.SharedID {
+		if o := &r.State.VMAs[i]; o.Shared && o.SharedID == v.SharedID {
 			users++
 			size = max(size, o.Offset+o.Len())
 		}
@@ -143,7 +155,7 @@ func (o *openedFiles) open(v *VMA) (int, error) {
 	if v.File == nil {
 		return -1, errors.New("no file recorded")
 	}
-	key := fmt.Sprint(v.Kind, v.File.Path)
+	key := fmt.Sprint(v.Kind, v.Has("mw"), v.File.Path)
 	if fd, ok := o.fds[key]; ok {
 		return fd, nil
 	}
@@ -151,13 +163,10 @@ func (o *openedFiles) open(v *VMA) (int, error) {
 		return -1, err
 	}
 	mode := unix.O_RDONLY
-	if v.Kind == KindFileShared {
+	if v.Kind == KindFileShared && (v.Has("mw") || v.Prot&unix.PROT_WRITE != 0) {
 		mode = unix.O_RDWR
 	}
 	fd, err := o.r.main.Openat(v.File.Path, mode, 0)
-	if err != nil && mode == unix.O_RDWR && v.Prot&unix.PROT_WRITE == 0 {
-		fd, err = o.r.main.Openat(v.File.Path, unix.O_RDONLY, 0)
-	}
 	if err != nil {
 		return -1, err
 	}
@@ -175,11 +184,11 @@ func (o *openedFiles) check(v *VMA) error {
 		return sameFile(v.File)
 	}
 	if fi, err := os.Stat(v.File.Path); err == nil && !v.File.Deleted {
-		if fi.Mode().IsRegular() && fi.Size() < v.File.Size && v.Whole {
+		if fi.Mode().IsRegular() && fi.Size() < v.File.Size && len(v.Runs) > 0 {
 			return os.Truncate(v.File.Path, v.File.Size)
 		}
 		return nil
-	} else if !v.Whole {
+	} else if len(v.Runs) == 0 {
 		return fmt.Errorf("the file mapped there is gone: %s", v.File.Path)
 	}
 	f, err := os.OpenFile(v.File.Path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)

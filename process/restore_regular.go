@@ -30,6 +30,9 @@ func (r *Restored) openPath(f *File) (int, error) {
 // openRegular opens a file at its saved position.
 func (r *Restored) openRegular(f *File) (int, error) {
 	if f.Deleted {
+		if fd, ok := r.shared[f.SharedID]; ok {
+			return r.reopen(fd, f)
+		}
 		return r.openDeleted(f)
 	}
 	flags := f.Flags &^ creationFlags
@@ -117,13 +120,22 @@ func (r *Restored) openDeleted(f *File) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	return r.fillFile(fd, f)
+	if fd, err = r.lift(fd); err != nil {
+		return -1, err
+	}
+	if f.SharedID != "" {
+		r.shared[f.SharedID] = fd
+	}
+	if err := r.writeContents(fd, f); err != nil {
+		return -1, err
+	}
+	return r.reopen(fd, f)
 }
 
 // openMemFD makes a memfd with the saved contents; memory mapped from the same
 // one finds it in r.shared.
 func (r *Restored) openMemFD(f *File) (int, error) {
-	if fd, ok := r.shared[f.SharedID]; ok && f.SharedID != "" {
+	if fd, ok := r.shared[f.SharedID]; ok {
 		return r.reopen(fd, f)
 	}
 	name := "memfd"
@@ -136,25 +148,11 @@ func (r *Restored) openMemFD(f *File) (int, error) {
 	}
 	if f.SharedID != "" {
 		r.shared[f.SharedID] = fd
-		r.keep[fd] = true
 	}
 	if err := r.writeContents(fd, f); err != nil {
 		return -1, err
 	}
 	return r.reopen(fd, f)
-}
-
-// fillFile gives a new file, open for writing as fd, the saved contents and
-// opens it again with the saved flags.
-func (r *Restored) fillFile(fd int, f *File) (int, error) {
-	if err := r.writeContents(fd, f); err != nil {
-		return -1, err
-	}
-	n, err := r.reopen(fd, f)
-	if err != nil {
-		return -1, err
-	}
-	return n, r.main.Close(fd)
 }
 
 // reopen makes another description of an open file.
@@ -210,7 +208,11 @@ func (r *Restored) setOwner(f *File) error {
 
 // lock takes a lock again if nobody else has it.
 func (r *Restored) lock(f *File, l Lock) error {
-	if l.Type == "FLOCK" {
+	switch l.Type {
+	case "POSIX", "OFDLCK":
+	default:
+		return errors.New("unknown kind of lock")
+	case "FLOCK":
 		op := unix.LOCK_SH
 		if l.Write {
 			op = unix.LOCK_EX

@@ -105,6 +105,21 @@ func (r *Restored) openInotify(f *File) (int, error) {
 	return r.setFlags(fd, f)
 }
 
+// sealMemFDs seals memfds again when nothing has to be written to them any more.
+func (r *Restored) sealMemFDs() error {
+	for i := range r.State.Files {
+		f := &r.State.Files[i]
+		if f.MemFD == nil || f.MemFD.Seals == 0 {
+			continue
+		}
+		_, err := r.main.Fcntl(f.FD, unix.F_ADD_SEALS, uint64(f.MemFD.Seals))
+		if err != nil && f.MemFD.Seals != unix.F_SEAL_SEAL {
+			return fmt.Errorf("seal fd %d (%s): %w", f.FD, f.Link, err)
+		}
+	}
+	return nil
+}
+
 // openTTY gives the restarter's terminal in place of the old one.
 func (r *Restored) openTTY(f *File) (int, error) {
 	if f.Path == "/dev/tty" {
@@ -129,7 +144,7 @@ func (r *Restored) openStdio(f *File) (int, error) {
 	return int(fd), err
 }
 
-// led tells whether something that led out of the saved process stood at one
+// standard tells whether something that led out of the saved process stood at one
 // of its descriptors 0, 1 and 2.
 func (r *Restored) standard(f *File) bool {
 	for i := range r.State.Files {
