@@ -17,7 +17,7 @@ export CGO_ENABLED := 0
 # A distribution's own go may be older than go.mod asks for, a newer one beside it.
 export PATH := $(PATH):/usr/local/go/bin:/usr/lib/go/bin
 
-.PHONY: all build payload deps test fuzz bench demo install lint clean
+.PHONY: all build deps test fuzz bench demo install lint clean
 
 all: build
 
@@ -25,9 +25,8 @@ build: payload
 	$(GO) build -trimpath -o bin/mana .
 	@for n in $(NAMES); do ln -sf mana bin/$$n; done
 
-# The C parts that are embedded in the binary.
-payload:
-	@if [ -d splitproc/gen ] && ls splitproc/gen/*.go >/dev/null 2>&1; then $(GO) generate ./splitproc/...; fi
+# The C parts that are embedded in the binary (target payload).
+include splitproc/payload.mk
 
 deps:
 	./.ci/deps
@@ -56,5 +55,5 @@ lint:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt: $$out"; exit 1; fi
 	$(GO) vet ./...
 
-clean:
+clean: payload-clean
 	rm -rf bin

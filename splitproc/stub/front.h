@@ -296,8 +296,13 @@ static int front_type_delete_attr(void *fn, MPI_Datatype t, int keyval, void *va
 }
 
 const struct core_front core_front = {
-    PROG_ABI,           front_op_call, front_comm_errh, front_comm_copy_attr, front_comm_delete_attr,
-    front_type_copy_attr, front_type_delete_attr,
+    .abi = PROG_ABI,
+    .op_call = front_op_call,
+    .comm_errh = front_comm_errh,
+    .comm_copy_attr = front_comm_copy_attr,
+    .comm_delete_attr = front_comm_delete_attr,
+    .type_copy_attr = front_type_copy_attr,
+    .type_delete_attr = front_type_delete_attr,
 };
 
 #endif
