@@ -72,6 +72,9 @@ func (c *collector) identity() error {
 	unix.Uname(&u)
 	st.Kernel = unix.ByteSliceToString(u.Release[:])
 	st.Hostname = unix.ByteSliceToString(u.Nodename[:])
+	if st.CPUFeatures, err = readCPUFeatures(); err != nil {
+		return err
+	}
 	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	st.BootID = strings.TrimSpace(string(boot))
 	st.TakenAt = time.Now().UnixNano()

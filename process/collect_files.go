@@ -57,6 +57,7 @@ func (c *collector) descriptors() error {
 		c.st.Files = append(c.st.Files, o.File)
 	}
 	c.pipePeers()
+	c.socketPeers()
 	return nil
 }
 

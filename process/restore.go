@@ -52,6 +52,7 @@ type Restored struct {
 	stdioFDs [3]int              // the restarter's standard descriptors, above fdBase
 	shared   map[string]int      // SharedID -> descriptor of the object, above fdBase
 	pipes    map[uint64]pipeEnds // by inode
+	pairs    map[uint64]int      // second ends of socket pairs, by inode, above fdBase
 	kept     map[int]int         // of opt.Keep, to their present numbers
 }
 
@@ -68,7 +69,7 @@ func Restore(st *State, opt RestoreOptions) (*Restored, error) {
 		return nil, fmt.Errorf("restore process %d: %w", st.PID, err)
 	}
 	r := &Restored{State: st, opt: opt, shared: make(map[string]int),
-		pipes: make(map[uint64]pipeEnds), kept: make(map[int]int)}
+		pipes: make(map[uint64]pipeEnds), kept: make(map[int]int), pairs: make(map[uint64]int)}
 	if err := r.build(); err != nil {
 		r.Kill()
 		return nil, fmt.Errorf("restore %s (process %d): %w", st.Comm, st.PID, err)

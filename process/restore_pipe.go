@@ -128,11 +128,3 @@ func (r *Restored) openFIFO(f *File) (int, error) {
 	_, err = r.lift(both)
 	return fd, err
 }
-
-// openSocket brings back sockets that need no peer outside the process.
-func (r *Restored) openSocket(f *File) (int, error) {
-	if r.standard(f) {
-		return r.openStdio(f)
-	}
-	return -1, nil
-}

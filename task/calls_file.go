@@ -168,6 +168,28 @@ func (t *Task) Socket(domain, typ, proto int) (int, error) {
 	return t.fd(unix.SYS_SOCKET, uint64(domain), uint64(typ), uint64(proto))
 }
 
+// Bind is bind(2) with a raw address.
+func (t *Task) Bind(fd int, addr []byte) error {
+	_, err := t.withIn(unix.SYS_BIND, func(p []uint64) []uint64 {
+		return []uint64{uint64(fd), p[0], uint64(len(addr))}
+	}, addr)
+	return err
+}
+
+// Listen is listen(2).
+func (t *Task) Listen(fd, backlog int) error {
+	_, err := t.Syscall(unix.SYS_LISTEN, uint64(fd), uint64(backlog))
+	return err
+}
+
+// Setsockopt is setsockopt(2) with an int.
+func (t *Task) Setsockopt(fd, level, name, value int) error {
+	_, err := t.withIn(unix.SYS_SETSOCKOPT, func(p []uint64) []uint64 {
+		return []uint64{uint64(fd), uint64(level), uint64(name), p[0], 4}
+	}, binary.LittleEndian.AppendUint32(nil, uint32(value)))
+	return err
+}
+
 // Eventfd2 is eventfd2(2).
 func (t *Task) Eventfd2(value uint32, flags int) (int, error) {
 	return t.fd(unix.SYS_EVENTFD2, uint64(value), uint64(flags))
