@@ -223,6 +223,15 @@ func (f *Frozen) Do(fn func(leader *task.Task) error) error {
 	return f.tracer.Do(func() error { return fn(f.threads[0].Task) })
 }
 
+// DoOn is Do with the thread tid instead of the main thread.
+func (f *Frozen) DoOn(tid int, fn func(t *task.Task) error) error {
+	i := slices.IndexFunc(f.threads, func(t *thread) bool { return t.TID == tid })
+	if i < 0 {
+		return fmt.Errorf("process %d has no thread %d", f.PID, tid)
+	}
+	return f.tracer.Do(func() error { return fn(f.threads[i].Task) })
+}
+
 // Threads lists the ids of the program's own threads, the leader first.
 func (f *Frozen) Threads() []int {
 	var ids []int

@@ -108,6 +108,16 @@ func (r *Restored) PID() int { return r.main.TID }
 // Tasks are its threads, in the order of State.Threads.
 func (r *Restored) Tasks() []*task.Task { return r.tasks }
 
+// Task is the thread with the present number tid, nil if there is none.
+func (r *Restored) Task(tid int) *task.Task {
+	for _, t := range r.tasks {
+		if t.TID == tid {
+			return t
+		}
+	}
+	return nil
+}
+
 // TIDMap maps saved thread numbers to the present ones.
 func (r *Restored) TIDMap() map[int]int {
 	m := make(map[int]int, len(r.tasks))
