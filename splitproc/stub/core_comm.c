@@ -33,11 +33,12 @@ void core_need_mpi(const char *function)
 
 int core_comm_set_lists(struct core_comm *c, int n, int *world)
 {
+	int me = core_world.rank; /* c may be the world itself */
 	c->size = n;
 	c->world = world;
 	c->rank = MPI_UNDEFINED;
 	for (int i = 0; i < n; i++)
-		if (world[i] == core_world.rank)
+		if (world[i] == me)
 			c->rank = i;
 	return c->rank;
 }
