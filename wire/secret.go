@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // SecretEnv carries the secret to the processes that a coordinator's owner
@@ -31,6 +33,28 @@ func secretDir() (string, error) {
 		return "", fmt.Errorf("find the secret's directory: %w", err)
 	}
 	return filepath.Join(home, ".mana"), nil
+}
+
+// LockPort excludes other launches of this user on this machine, until unlock
+// is called, from the decision whether to start a coordinator on the port.
+func LockPort(port int) (unlock func(), err error) {
+	dir, err := secretDir()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("lock port %d: %w", port, err)
+	}
+	path := filepath.Join(dir, ".lock-"+secretName(LocalName(), port))
+	fd, err := unix.Open(path, unix.O_CREAT|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	if err := unix.Flock(fd, unix.LOCK_EX); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	return func() { unix.Close(fd) }, nil
 }
 
 // StoreSecret writes the secret of the coordinator at this host and port,
@@ -142,6 +166,23 @@ func isLocal(addr string) bool {
 	own, _ := net.InterfaceAddrs()
 	for _, a := range own {
 		if n, ok := a.(*net.IPNet); ok && n.IP.Equal(ip) {
+			return true
+		}
+	}
+	return false
+}
+
+// IsLocalHost reports whether host is a name or address of this machine.
+func IsLocalHost(host string) bool {
+	if host == "" || host == LocalName() {
+		return true
+	}
+	addrs, err := net.LookupHost(host)
+	if err != nil {
+		return false
+	}
+	for _, a := range addrs {
+		if isLocal(a) {
 			return true
 		}
 	}
