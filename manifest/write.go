@@ -133,3 +133,13 @@ func dropBase(genDir, base string) error {
 	}
 	return errors.Join(errs...)
 }
+
+// Unpublish removes an image of an older generation that no newer one of the
+// same name has replaced, with its stable name.
+func Unpublish(dir, file, name string) error {
+	err := os.Remove(filepath.Join(dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(err, DropGeneration(dir, file))
+}
