@@ -14,6 +14,9 @@ import (
 	"mana/agent"
 	"mana/command"
 	"mana/coordinator"
+	"mana/launch"
+	"mana/pidns"
+	"mana/restart"
 )
 
 // A child's parent-death signal fires when the *thread* that made it ends, so
@@ -28,12 +31,17 @@ mana_status.
 `
 
 func main() {
+	pidns.Enter()
 	name := filepath.Base(os.Args[0])
 	os.Exit(run(name, os.Args[1:]))
 }
 
 func run(name string, args []string) int {
 	switch strings.TrimSuffix(name, ".py") {
+	case "dmtcp_launch", "mana_launch":
+		return launch.Main(name, args)
+	case "dmtcp_restart", "mana_restart":
+		return restart.Main(name, args)
 	case "dmtcp_coordinator", "mana_coordinator", "mana_start_coordinator":
 		return coordinator.Main(name, args)
 	case "dmtcp_command":

@@ -4,30 +4,35 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
 	"mana/cli"
 	"mana/wire"
 )
 
-// reportEnv names the descriptor on which a background coordinator reports
-// that it is ready; its presence also marks the background half.
-const reportEnv = "MANA_DAEMON_REPORT"
+// reportEnv marks the background half of a coordinator, which reports on
+// reportFD when it is ready.
+const (
+	reportEnv = "MANA_DAEMON_STAGE"
+	reportFD  = 3
+)
 
 // report is the background half's line to the process that started it.
 type report struct{ f *os.File }
 
 func openReport() *report {
-	fd, err := strconv.Atoi(os.Getenv(reportEnv))
-	if err != nil {
+	if os.Getenv(reportEnv) != stageServe {
 		return nil
 	}
 	os.Unsetenv(reportEnv)
-	return &report{os.NewFile(uintptr(fd), "report")}
+	unix.CloseOnExec(reportFD)
+	return &report{os.NewFile(reportFD, "report")}
 }
 
 // ready tells the port, after which the starter goes on: by now everything
@@ -59,23 +64,42 @@ func Spawn(args ...string) (int, error) {
 		return 0, fmt.Errorf("start coordinator: %w", err)
 	}
 	defer r.Close()
-	cmd := exec.Command("/proc/self/exe", args...)
-	cmd.Args[0] = "dmtcp_coordinator"
-	cmd.ExtraFiles = []*os.File{w}
-	cmd.Env = append(os.Environ(), reportEnv+"=3")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	err = cmd.Start()
+	cmd := background(w, stageFork, args)
+	err = cmd.Run()
 	w.Close()
 	if err != nil {
 		return 0, fmt.Errorf("start coordinator: %w", err)
 	}
-	port, err := readReport(bufio.NewReader(r))
-	if err != nil {
-		cmd.Wait()
-		return 0, err
+	return readReport(bufio.NewReader(r))
+}
+
+// The background half is started in two stages, of which the first ends at
+// once, so that it is no child of an agent, which takes its children for
+// processes of its program.
+const (
+	stageFork  = "fork"
+	stageServe = "serve"
+)
+
+func background(report *os.File, stage string, args []string) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Args[0] = "dmtcp_coordinator"
+	cmd.ExtraFiles = []*os.File{report}
+	cmd.Env = append(os.Environ(), reportEnv+"="+stage)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return cmd
+}
+
+// leaveBehind is the first stage.
+func leaveBehind(name string, args []string) int {
+	w := os.NewFile(reportFD, "report")
+	// Whatever the starter's shell left open must not stay open as long as the
+	// coordinator lives: somebody may wait for its end.
+	unix.CloseRange(reportFD, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
+	if err := background(w, stageServe, args).Start(); err != nil {
+		return cli.Die(name, cli.FailRC(), err)
 	}
-	cmd.Process.Release()
-	return port, nil
+	return 0
 }
 
 func readReport(r *bufio.Reader) (int, error) {

@@ -38,6 +38,9 @@ const description = "Coordinator of checkpoints: programs started by dmtcp_launc
 
 // Main runs the role under the given tool name.
 func Main(name string, args []string) int {
+	if os.Getenv(reportEnv) == stageFork {
+		return leaveBehind(name, args)
+	}
 	var o options
 	p, err := cli.New(name, description, &o)
 	if err != nil {

@@ -1,0 +1,217 @@
+package agent
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"mana/cli"
+	"mana/task"
+	"mana/wire"
+)
+
+// Config is what the launch and restart roles decide for their agent.
+type Config struct {
+	Name     string // of the tool, for messages
+	Dial     func() (*wire.Conn, error)
+	CkptDir  string // absolute
+	Interval int    // seconds, -1 to leave the coordinator's
+	Rank     int    // in MPI_COMM_WORLD, -1 without MPI
+	NRanks   int    // its size, 0 if not known yet
+	Quiet    int
+}
+
+// program is one program under the agent's care, with what identifies it in
+// image names.
+type program struct {
+	pid    int
+	name   string
+	upid   string
+	dir    string // checkpoint directory
+	exited bool
+	status unix.WaitStatus
+	image  published
+}
+
+// agent keeps all its state in one goroutine, the loop; what takes long runs
+// beside it and reports through channels.
+type agent struct {
+	cfg      Config
+	tracer   *task.Tracer // the thread that started the programs: they die with it
+	programs []*program   // the first is the one whose end is the agent's
+	link     link
+	exits    chan *program
+	signals  chan os.Signal
+	results  chan result
+	ckpt     *checkpoint
+	comp     string
+	gen      int
+	killed   bool
+}
+
+func newAgent(cfg Config) *agent {
+	return &agent{
+		cfg: cfg, tracer: task.NewTracer(), link: link{dial: cfg.Dial, in: make(chan inbound, 16)},
+		exits: make(chan *program, 16), results: make(chan result, 16), signals: notifySignals(),
+	}
+}
+
+// warn prints one line about something that does not stop the work.
+func (a *agent) warn(format string, args ...any) {
+	if a.cfg.Quiet < 2 {
+		fmt.Fprintf(os.Stderr, "%s: %s\n", a.cfg.Name, fmt.Sprintf(format, args...))
+	}
+}
+
+func (a *agent) die(err error) int { return cli.Die(a.cfg.Name, cli.FailRC(), err) }
+
+// join is the message with which the agent introduces its programs.
+func (a *agent) join() wire.Message {
+	p := a.programs[0]
+	m := wire.New("JOIN", "host", wire.LocalName(), "pid", p.pid, "prog", p.name, "upid", p.upid, "ckptdir", p.dir)
+	if a.cfg.Rank >= 0 {
+		m = m.With("rank", a.cfg.Rank).With("nranks", a.cfg.NRanks)
+	}
+	return m
+}
+
+// joined notes what the coordinator answered.
+func (a *agent) joined(m wire.Message) {
+	a.comp, a.gen = m.Get("comp"), m.Int("gen", 0)
+}
+
+// run is the agent's life from the moment its programs run until the first
+// of them has ended, and returns the exit status.
+func (a *agent) run() int {
+	defer a.link.close()
+	retry := time.NewTimer(time.Hour)
+	retry.Stop()
+	for {
+		select {
+		case in := <-a.link.in:
+			if in.conn != a.link.conn {
+				continue
+			}
+			if in.err != nil {
+				a.lostCoordinator()
+				retry.Reset(reconnectAfter)
+				continue
+			}
+			a.message(in.msg)
+		case <-retry.C:
+			if !a.rejoin() {
+				retry.Reset(reconnectAfter)
+			}
+		case s := <-a.signals:
+			a.forward(s)
+		case r := <-a.results:
+			a.progress(r)
+		case p := <-a.exits:
+			a.ended(p)
+		}
+		if p := a.programs[0]; p.exited && a.mayLeave() {
+			if a.killed {
+				return 0
+			}
+			return leave(p.status)
+		}
+	}
+}
+
+// ended takes note of a program's end. While the engine works on the program
+// the status is the engine's to wait for, so it is collected afterwards.
+func (a *agent) ended(p *program) {
+	if a.ckpt.busy() {
+		a.ckpt.ended = append(a.ckpt.ended, p)
+		return
+	}
+	if !p.exited {
+		p.reap()
+	}
+}
+
+// message acts upon one message of the coordinator.
+func (a *agent) message(m wire.Message) {
+	switch m.Verb {
+	case "PEERS":
+		a.link.send("PEERS", a.peers(m.Get("id"))...)
+	case "KILL":
+		a.kill()
+	case "CKPT":
+		a.begin(m)
+	case "TARGETS", "DRAIN", "COMMIT", "ABORT":
+		a.step(m)
+	default:
+		a.warn("unknown message from the coordinator: %s", m)
+	}
+}
+
+// peers lists the processes: the programs and all their descendants.
+func (a *agent) peers(id string) []any {
+	a.reapOrphans()
+	out := []any{"id", id}
+	for _, pid := range a.tree() {
+		out = append(out, "proc", fmt.Sprintf("%d %s", pid, a.nameOf(pid)))
+	}
+	return out
+}
+
+// tree lists the programs and their descendants, orphans included.
+func (a *agent) tree() []int {
+	var pids []int
+	for _, p := range a.programs {
+		if !p.exited {
+			pids = descend(pids, p.pid)
+		}
+	}
+	for _, pid := range children(os.Getpid()) {
+		if !a.ckpt.owns(pid) {
+			pids = descend(pids, pid)
+		}
+	}
+	return pids
+}
+
+func (a *agent) nameOf(pid int) string {
+	for _, p := range a.programs {
+		if p.pid == pid {
+			return p.name
+		}
+	}
+	return strings.ReplaceAll(progName(pid), " ", "_")
+}
+
+// kill ends the computation's processes here, as the coordinator asked. Like
+// DMTCP's workers the agent then exits with status 0.
+func (a *agent) kill() {
+	a.killed = true
+	for _, pid := range a.tree() {
+		unix.Kill(pid, unix.SIGKILL)
+	}
+}
+
+// lostCoordinator lets the program run on; a checkpoint under way is void
+// unless its manifest had been written.
+func (a *agent) lostCoordinator() {
+	a.warn("lost the coordinator; the program runs on and joins it, or a new one at the same place, when it answers")
+	a.link.close()
+	if a.ckpt != nil {
+		a.settle()
+	}
+}
+
+// rejoin tries to reach a coordinator again and reports whether it is done.
+func (a *agent) rejoin() bool {
+	if a.ckpt != nil {
+		return false
+	}
+	in, err := a.link.open(a.join().With("comp", a.comp).With("gen", a.gen))
+	if err != nil {
+		return false
+	}
+	a.joined(in)
+	a.warn("joined a coordinator again")
+	return true
+}

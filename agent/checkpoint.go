@@ -1,0 +1,208 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"mana/manifest"
+	"mana/wire"
+)
+
+// checkpoint is the generation that this agent takes part in.
+type checkpoint struct {
+	gen      int
+	working  bool // a goroutine of this checkpoint is at work
+	over     string
+	kill     bool
+	images   []written
+	ended    []*program // programs that ended while the engine was at work
+	children []int      // snapshots: our children, but no processes of the program
+	cancel   chan struct{}
+}
+
+// result is how one piece of work went.
+type result struct {
+	gen    int
+	images []written // of the images, when they are durable
+	err    error
+	taken  bool // the snapshots are taken, the programs run on
+}
+
+// written is an image on disk.
+type written struct {
+	p          *program
+	dir        string
+	file, name string
+	size       int64
+	sum        string
+}
+
+// published is what a program's newest committed image is called.
+type published struct{ dir, file, name string }
+
+func (c *checkpoint) busy() bool { return c != nil && c.working }
+
+func (c *checkpoint) owns(pid int) bool { return c != nil && slices.Contains(c.children, pid) }
+
+// begin answers the announcement of a checkpoint. A program without MPI has
+// nothing to quiesce.
+func (a *agent) begin(m wire.Message) {
+	a.ckpt = &checkpoint{gen: m.Int("gen", 0), kill: m.Bool("kill"), cancel: make(chan struct{})}
+	a.link.send("CLOCKS", "gen", a.ckpt.gen, "mpi", 0)
+}
+
+// step obeys the coordinator's orders about the checkpoint under way.
+func (a *agent) step(m wire.Message) {
+	c := a.ckpt
+	if c == nil || m.Int("gen", -1) != c.gen {
+		return
+	}
+	switch m.Verb {
+	case "DRAIN":
+		c.working = true
+		live := a.live()
+		go func() { a.results <- a.take(c, live) }()
+	case "COMMIT", "ABORT":
+		c.over = m.Verb
+		if m.Verb == "ABORT" {
+			close(c.cancel)
+		}
+		if !c.working {
+			a.finish()
+		}
+	}
+}
+
+func (a *agent) live() []*program {
+	return slices.DeleteFunc(slices.Clone(a.programs), func(p *program) bool { return p.exited })
+}
+
+// take saves the programs: stop them, snapshot, let them go on, and write
+// the images while they run. It runs beside the loop.
+func (a *agent) take(c *checkpoint, programs []*program) result {
+	r := result{gen: c.gen}
+	var snaps []*snapshot
+	for _, p := range programs {
+		s, err := takeSnapshot(p, a.cfg.Rank, c.gen)
+		if err != nil {
+			r.err = err
+			break
+		}
+		snaps = append(snaps, s)
+	}
+	if r.err == nil {
+		a.results <- result{gen: c.gen, taken: true}
+	}
+	for _, s := range snaps {
+		if r.err == nil {
+			var w written
+			if w, r.err = s.write(); r.err == nil {
+				r.images = append(r.images, w)
+			}
+		}
+		s.close()
+	}
+	return r
+}
+
+// progress passes on how the work went.
+func (a *agent) progress(r result) {
+	c := a.ckpt
+	if c == nil || c.gen != r.gen {
+		return
+	}
+	if r.taken {
+		a.link.send("SNAPSHOT", "gen", c.gen)
+		return
+	}
+	c.working = false
+	c.images = r.images
+	for _, p := range c.ended {
+		p.reap()
+	}
+	switch {
+	case a.link.conn == nil:
+		a.settle()
+	case c.over != "":
+		a.finish()
+	case r.err != nil && len(a.live()) == 0:
+		// It ended before it could be saved: nothing has failed.
+		a.finish()
+	case r.err != nil:
+		a.link.send("FAILED", "gen", c.gen, "reason", r.err.Error())
+	default:
+		a.report()
+	}
+}
+
+func (a *agent) report() {
+	for _, w := range a.ckpt.images {
+		a.link.send("IMAGE", "gen", a.ckpt.gen, "dir", w.dir, "file", w.file, "name", w.name,
+			"size", w.size, "sum", w.sum, "prog", w.p.name, "upid", w.p.upid, "pid", w.p.pid)
+	}
+	a.link.send("WRITTEN", "gen", a.ckpt.gen)
+}
+
+// settle decides a checkpoint whose coordinator is gone: it may have
+// committed it as its last act, and then it stands.
+func (a *agent) settle() {
+	c := a.ckpt
+	if c.working {
+		return // progress comes back here
+	}
+	c.over = "ABORT"
+	for _, w := range c.images {
+		m, err := manifest.Read(filepath.Join(w.dir, manifest.FileName(a.comp)))
+		if err == nil && m.Generation == c.gen {
+			c.over = "COMMIT"
+		}
+	}
+	a.finish()
+}
+
+// finish carries out the verdict on the checkpoint.
+func (a *agent) finish() {
+	c := a.ckpt
+	a.ckpt = nil
+	if c.over == "COMMIT" {
+		a.gen = c.gen
+		for _, w := range c.images {
+			if err := w.publish(c.gen); err != nil {
+				a.warn("checkpoint %d: %v", c.gen, err)
+			}
+		}
+		if c.kill {
+			a.kill()
+		}
+	} else {
+		for _, w := range c.images {
+			if err := manifest.DropGeneration(w.dir, w.file); err != nil {
+				a.warn("checkpoint %d: %v", c.gen, err)
+			}
+		}
+	}
+	a.link.send("RESUMED", "gen", c.gen)
+}
+
+// publish gives the image its stable name and removes what it replaces.
+func (w *written) publish(gen int) error {
+	old := w.p.image
+	w.p.image = published{w.dir, w.file, w.name}
+	err := errors.Join(manifest.Publish(w.dir, w.file, w.name), manifest.DropOthers(w.dir, w.file, gen))
+	if old.dir != "" && (old.dir != w.dir || old.name != w.name) {
+		err = errors.Join(err, manifest.Unpublish(old.dir, old.file, old.name))
+	}
+	if err != nil {
+		return fmt.Errorf("put the image in place: %w", err)
+	}
+	return nil
+}
+
+// mayLeave reports whether nothing keeps the agent of an ended program: a
+// snapshot of it that is being written still is part of the generation.
+func (a *agent) mayLeave() bool {
+	c := a.ckpt
+	return c == nil || (!c.working && len(c.images) == 0) || a.killed
+}

@@ -1,0 +1,69 @@
+package agent
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+	"mana/coordinator"
+	"mana/task"
+)
+
+// Launch starts the program at path, joins the computation, supervises the
+// program until it ends and returns its exit status.
+func Launch(cfg Config, path string, argv, env []string) int {
+	a := newAgent(cfg)
+	// Orphans of the program come to the agent instead of to init, so that
+	// ptrace reaches them and their ends are seen.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return a.die(fmt.Errorf("become subreaper: %w", err))
+	}
+	var t *task.Task
+	err := a.tracer.Do(func() (err error) {
+		t, err = task.SpawnTraced(path, argv, env, task.Attr{DieWithParent: true})
+		return err
+	})
+	if err != nil {
+		return a.die(err)
+	}
+	p := &program{pid: t.TID, name: progName(t.TID), upid: uniqueID(t.TID), dir: cfg.CkptDir}
+	a.programs = []*program{p}
+	// The program stands before its first instruction: nothing has happened
+	// yet if the coordinator refuses.
+	join := a.join()
+	if cfg.Interval >= 0 {
+		join = join.With("interval", cfg.Interval)
+	}
+	in, err := a.link.open(join)
+	if err != nil {
+		a.tracer.Do(t.Kill)
+		return a.die(err)
+	}
+	a.joined(in)
+	if err := a.watch(p); err != nil {
+		a.tracer.Do(t.Kill)
+		return a.die(err)
+	}
+	if err := a.tracer.Do(func() error { return t.Detach(0) }); err != nil {
+		unix.Kill(p.pid, syscall.SIGKILL)
+		return a.die(err)
+	}
+	return a.run()
+}
+
+// uniqueID identifies a process in image names for as long as it lives, also
+// across restarts and checkpoints.
+func uniqueID(pid int) string { return coordinator.UniqueID(pid) }
+
+// Environment is what a program starts with: the agent's own, with the
+// coordinator's place for a dmtcp_command that the program calls.
+func Environment(host string, port int) []string {
+	var env []string
+	for _, kv := range os.Environ() {
+		if !ownVariable(kv) {
+			env = append(env, kv)
+		}
+	}
+	return append(env, "DMTCP_COORD_HOST="+host, fmt.Sprintf("DMTCP_COORD_PORT=%d", port))
+}

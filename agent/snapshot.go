@@ -1,0 +1,73 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"mana/image"
+	"mana/manifest"
+	"mana/process"
+)
+
+// snapshot is a program at one instant, on its way to its image.
+type snapshot struct {
+	p      *program
+	s      *process.Snapshot
+	frozen *process.Frozen // still stopped: its memory could not be copied
+	dir    string
+	file   string // relative to dir
+	name   string
+}
+
+// takeSnapshot stops the program for as long as it takes to copy its state
+// and lets it go on. Where the copy cannot be had the program stays stopped
+// until its image is written.
+func takeSnapshot(p *program, rank, gen int) (*snapshot, error) {
+	s := &snapshot{p: p, dir: p.dir}
+	s.file, s.name = manifest.ImageNames(rank, gen, p.name, p.upid)
+	// Before the stop: a directory that cannot be written costs the program nothing.
+	if err := os.MkdirAll(filepath.Dir(s.path()), 0o700); err != nil {
+		return nil, fmt.Errorf("make room for the image: %w", err)
+	}
+	f, err := process.Freeze(p.pid, process.Options{})
+	if err != nil {
+		return nil, err
+	}
+	s.frozen = f
+	if s.s, err = f.Snapshot(); err != nil {
+		return nil, errors.Join(err, s.thaw())
+	}
+	if s.s.Live() {
+		return s, nil
+	}
+	if err := s.thaw(); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func (s *snapshot) path() string { return filepath.Join(s.dir, s.file) }
+
+func (s *snapshot) thaw() error {
+	if s.frozen == nil {
+		return nil
+	}
+	_, err := s.frozen.Thaw()
+	s.frozen = nil
+	return err
+}
+
+// write makes the image durable.
+func (s *snapshot) write() (written, error) {
+	r, err := image.Write(s.s, s.path(), image.WriteOptions{})
+	if err != nil {
+		return written{}, err
+	}
+	return written{p: s.p, dir: s.dir, file: s.file, name: s.name, size: r.Size, sum: r.Checksum}, nil
+}
+
+func (s *snapshot) close() error {
+	return errors.Join(s.s.Close(), s.thaw())
+}

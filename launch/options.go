@@ -1,0 +1,92 @@
+// Package launch is the role of dmtcp_launch and mana_launch: it finds or
+// starts a coordinator and brings a program to life under an agent.
+package launch
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+
+	"mana/cli"
+)
+
+// Join are the options by which launch and restart choose a coordinator.
+type Join struct {
+	Host         string `short:"h" name:"coord-host" aliases:"host" env:"DMTCP_COORD_HOST,DMTCP_HOST" help:"Host of the coordinator (default 127.0.0.1)."`
+	Port         string `short:"p" name:"coord-port" aliases:"port" env:"DMTCP_COORD_PORT,DMTCP_PORT" help:"Port of the coordinator (default 7779)."`
+	PortFile     string `help:"File to write the coordinator's port to."`
+	JoinOnly     bool   `short:"j" name:"join-coordinator" aliases:"join" help:"Join a coordinator that runs; do not start one."`
+	New          bool   `name:"new-coordinator" help:"Start a coordinator; do not join one."`
+	Any          bool   `name:"any-coordinator" help:"Join a coordinator or start one (default)."`
+	Interval     string `short:"i" env:"DMTCP_CHECKPOINT_INTERVAL" help:"Seconds between checkpoints."`
+	Ckptdir      string `short:"c" env:"DMTCP_CHECKPOINT_DIR" help:"Directory for checkpoint images (default: the current one)."`
+	CoordLogfile string `env:"DMTCP_COORD_LOG_FILENAME" help:"Log file of a coordinator that is started."`
+	Quiet        int    `short:"q" type:"counter" help:"Print less; may be repeated."`
+	Gzip         bool   `negatable:"" hidden:""`
+}
+
+// options is the command line of dmtcp_launch and mana_launch.
+type options struct {
+	cli.Common
+	Join
+	cli.Legacy
+	CkptOpenFiles  bool     `name:"ckpt-open-files" aliases:"checkpoint-open-files" hidden:""`
+	AllowOverwrite bool     `name:"allow-file-overwrite" hidden:""`
+	UniqueNames    bool     `name:"enable-unique-checkpoint-filenames" aliases:"disable-unique-checkpoint-filenames" hidden:""`
+	ModifyEnv      bool     `hidden:""`
+	Command        []string `arg:"" optional:"" passthrough:"" help:"The program and its arguments."`
+}
+
+// port returns the port to use and whether anybody named one.
+func (j *Join) port() (port int, given bool, err error) {
+	if j.Port == "" {
+		return cli.DefaultPort, false, nil
+	}
+	port, err = strconv.Atoi(j.Port)
+	if err != nil || port < 0 || port > 65535 {
+		return 0, true, fmt.Errorf("%q is no port number", j.Port)
+	}
+	return port, true, nil
+}
+
+// Seconds returns the checkpoint interval, -1 if none was asked for.
+func (j *Join) Seconds() (int, error) {
+	if j.Interval == "" {
+		return -1, nil
+	}
+	n, err := strconv.Atoi(j.Interval)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("%q is no number of seconds", j.Interval)
+	}
+	return n, nil
+}
+
+func (j *Join) host() string {
+	if j.Host == "" {
+		return "127.0.0.1"
+	}
+	return j.Host
+}
+
+// Directory makes the checkpoint directory absolute, creates it if need be
+// and checks that images can be written there, so that a wrong one is told
+// at once and not at the first checkpoint.
+func Directory(dir string, create bool) (string, error) {
+	abs, err := absolute(dir)
+	if err != nil {
+		return "", err
+	}
+	st, err := os.Stat(abs)
+	if os.IsNotExist(err) && create {
+		if err = os.MkdirAll(abs, 0o700); err == nil {
+			st, err = os.Stat(abs)
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("checkpoint directory: %w", err)
+	}
+	if !st.IsDir() {
+		return "", fmt.Errorf("checkpoint directory: %s is no directory", abs)
+	}
+	return abs, writable(abs)
+}

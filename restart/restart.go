@@ -1,0 +1,311 @@
+// Package restart is the role of dmtcp_restart and mana_restart: it finds the
+// images of a committed generation and a coordinator, and hands both to an
+// agent that rebuilds the programs.
+package restart
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"mana/agent"
+	"mana/cli"
+	"mana/launch"
+	"mana/manifest"
+	"mana/pidns"
+)
+
+const description = "Restart programs from their checkpoint images."
+
+// options is the command line of dmtcp_restart and mana_restart.
+type options struct {
+	cli.Common
+	launch.Join
+	cli.Legacy
+	Restartdir       string   `short:"r" help:"Restart from the images in this directory."`
+	NoStrictChecking bool     `env:"DMTCP_DISABLE_STRICT_CHECKING" help:"Do not check who owns the images."`
+	NoTruncate       bool     `help:"Leave files alone that have grown since the checkpoint."`
+	DebugPause       string   `name:"debug-restart-pause" hidden:""`
+	Images           []string `arg:"" optional:"" help:"Checkpoint images (ckpt_*.dmtcp)."`
+}
+
+// Main runs the role under the given tool name.
+func Main(name string, args []string) int {
+	var o options
+	p, err := cli.New(name, description, &o)
+	if err != nil {
+		return cli.Die(name, cli.FailRC(), err)
+	}
+	if err := p.Parse(args); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		p.Usage(os.Stderr)
+		return cli.FailRC()
+	}
+	switch {
+	case o.Help:
+		p.Usage(os.Stdout)
+		return 0
+	case o.Version:
+		fmt.Print(cli.VersionText(name))
+		return 0
+	}
+	failure := cli.FailRC()
+	mana := strings.HasPrefix(name, "mana")
+	if mana {
+		failure = 1
+		if o.Restartdir == "" {
+			o.Restartdir = "."
+		}
+	}
+	if o.Restartdir == "" && len(o.Images) == 0 || o.Restartdir != "" && len(o.Images) > 0 {
+		fmt.Fprintf(os.Stderr, "%s: name checkpoint images or --restartdir\n", name)
+		p.Usage(os.Stderr)
+		return cli.FailRC()
+	}
+	return o.run(name, mana, failure)
+}
+
+func (o *options) run(name string, mana bool, failure int) int {
+	r, rank, err := o.find(mana)
+	if err != nil {
+		return cli.Die(name, failure, err)
+	}
+	cfg := agent.Config{Name: name, Rank: rank, NRanks: r.Total, Quiet: o.Quiet}
+	if rank < 0 {
+		cfg.NRanks = 0
+	}
+	if o.Ckptdir != "" {
+		if cfg.CkptDir, err = launch.Directory(o.Ckptdir, !mana); err != nil {
+			return cli.Die(name, failure, err)
+		}
+	}
+	if cfg.Interval, err = o.Seconds(); err != nil {
+		return cli.Die(name, failure, err)
+	}
+	place, err := o.coordinator(mana)
+	if err != nil {
+		return cli.Die(name, failure, err)
+	}
+	cfg.Dial = place.Dial
+	return o.start(name, place, r, cfg)
+}
+
+// placeEnv carries the coordinator into the namespace: it has been found or
+// started outside, where it must stay.
+const placeEnv = "MANA_RESTART_COORDINATOR"
+
+func (o *options) coordinator(mana bool) (launch.Place, error) {
+	if pidns.Inside() {
+		host, port, _ := strings.Cut(os.Getenv(placeEnv), " ")
+		os.Unsetenv(placeEnv)
+		n, err := strconv.Atoi(port)
+		return launch.Place{Host: host, Port: n}, err
+	}
+	if mana {
+		if err := o.FromRC(); err != nil {
+			return launch.Place{}, err
+		}
+	}
+	return o.Find()
+}
+
+// start decides how the programs get their process numbers back. Ranks of an
+// MPI job stay in the host's namespace, with new numbers: ranks in different
+// pid namespaces could not reach each other's memory.
+func (o *options) start(name string, place launch.Place, r *agent.Restart, cfg agent.Config) int {
+	switch {
+	case cfg.Rank >= 0:
+		r.Numbers = agent.NewNumbers
+	case pidns.Inside():
+	case pidns.MaySetTIDs() && free(r.Images):
+	default:
+		os.Setenv(placeEnv, fmt.Sprintf("%s %d", place.Host, place.Port))
+		status, sig, err := pidns.Run(highest(r.Images))
+		if errors.Is(err, pidns.ErrUnavailable) {
+			fmt.Fprintf(os.Stderr, "%s: the programs get new process numbers: %v\n", name, err)
+			r.Numbers = agent.NewNumbers
+			break
+		}
+		if err != nil {
+			return cli.Die(name, cli.FailRC(), err)
+		}
+		if sig != 0 {
+			agent.LeaveBy(sig)
+		}
+		return status
+	}
+	return r.Run(cfg)
+}
+
+// highest is the greatest process or thread number among the images; threads
+// are numbered near their process.
+func highest(images []agent.Saved) int {
+	n := 0
+	for _, im := range images {
+		n = max(n, im.PID)
+	}
+	return n
+}
+
+// free reports whether all saved process numbers are to be had here.
+func free(images []agent.Saved) bool {
+	for _, im := range images {
+		if _, err := os.Stat(fmt.Sprintf("/proc/%d", im.PID)); err == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// owned refuses the image of somebody else: what is in it would run as us.
+func owned(path string) error {
+	st, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("checkpoint image: %w", err)
+	}
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok && int(sys.Uid) != os.Geteuid() {
+		return fmt.Errorf("checkpoint image %s belongs to user %d (--no-strict-checking restarts it all the same)", path, sys.Uid)
+	}
+	return nil
+}
+
+// find collects the images, from the command line or a directory.
+func (o *options) find(mana bool) (r *agent.Restart, rank int, err error) {
+	rank = -1
+	switch {
+	case mana:
+		r, rank, err = fromRankDirs(o.Restartdir)
+	case o.Restartdir != "":
+		r, rank, err = fromDir(o.Restartdir)
+	default:
+		r, err = fromImages(o.Images)
+		if err == nil && len(r.Images) == 1 {
+			rank = r.Images[0].Rank
+		}
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	r.NoTruncate = o.NoTruncate
+	for _, im := range r.Images {
+		if !o.NoStrictChecking {
+			if err := owned(im.Path); err != nil {
+				return nil, 0, err
+			}
+		}
+	}
+	return r, rank, nil
+}
+
+// fromImages takes the images named on the command line, all of one
+// committed generation. Images that were moved away from their manifest are
+// taken for a computation of their own.
+func fromImages(paths []string) (*agent.Restart, error) {
+	r := &agent.Restart{}
+	for _, p := range paths {
+		if strings.HasSuffix(strings.TrimRight(p, "/"), "_files") {
+			continue
+		}
+		if !strings.HasSuffix(p, ".dmtcp") {
+			return nil, fmt.Errorf("%s does not end in .dmtcp", p)
+		}
+		m, im, err := manifest.Of(p)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, err
+		case err != nil:
+			m, im = alone(p, len(paths))
+		}
+		if r.Computation != "" && (r.Computation != m.Computation || r.Generation != m.Generation) {
+			return nil, fmt.Errorf("%s is of generation %d of %s, the others are of generation %d of %s: leftovers of another checkpoint?",
+				p, m.Generation, m.Computation, r.Generation, r.Computation)
+		}
+		r.Computation, r.Generation, r.Total = m.Computation, m.Generation, len(m.Images)
+		r.Images = append(r.Images, agent.Saved{Image: im, Path: p})
+	}
+	return r, nil
+}
+
+// alone stands in for the manifest of an image that has none, by the name of
+// its file.
+func alone(path string, total int) (*manifest.Manifest, manifest.Image) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		abs = path
+	}
+	base := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(abs), "ckpt_"), ".dmtcp")
+	prog, upid := base, base
+	if i := strings.LastIndexByte(base, '_'); i > 0 {
+		prog, upid = base[:i], base[i+1:]
+	}
+	im := manifest.Image{Rank: -1, Prog: prog, UPID: upid, Dir: filepath.Dir(abs), File: filepath.Base(abs), Name: filepath.Base(abs)}
+	if f := strings.Split(upid, "-"); len(f) == 3 {
+		im.PID, _ = strconv.Atoi(f[1])
+	}
+	return &manifest.Manifest{Computation: "images", Images: make([]manifest.Image, total)}, im
+}
+
+// fromDir takes the newest complete generation in dir. For an MPI job it
+// takes the image of this process' rank.
+func fromDir(dir string) (*agent.Restart, int, error) {
+	m, err := manifest.Newest(dir)
+	if errors.Is(err, manifest.ErrNone) {
+		// Images without a manifest, as they were named on the command line.
+		if found, _ := filepath.Glob(filepath.Join(dir, "*.dmtcp")); len(found) > 0 {
+			r, err := fromImages(found)
+			return r, -1, err
+		}
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	if m.Ranks > 0 {
+		return ofRank(m, dir)
+	}
+	r := &agent.Restart{Computation: m.Computation, Generation: m.Generation, Total: len(m.Images)}
+	for _, im := range m.Images {
+		r.Images = append(r.Images, agent.Saved{Image: im, Path: m.Path(im)})
+	}
+	return r, -1, nil
+}
+
+// fromRankDirs is mana_restart's way: this process is one rank of the job.
+func fromRankDirs(dir string) (*agent.Restart, int, error) {
+	m, err := manifest.Newest(dir)
+	if err != nil {
+		return nil, 0, err
+	}
+	if m.Ranks == 0 {
+		return fromDir(dir)
+	}
+	return ofRank(m, dir)
+}
+
+// ofRank picks this process' rank from an MPI job's generation.
+func ofRank(m *manifest.Manifest, dir string) (*agent.Restart, int, error) {
+	rank, n := agent.RankFromEnv()
+	if rank < 0 && m.Ranks == 1 {
+		rank, n = 0, 1
+	}
+	if rank < 0 {
+		return nil, 0, fmt.Errorf("%s holds an MPI job of %d ranks: restart it under a launcher (mpirun, srun)", dir, m.Ranks)
+	}
+	if n > 0 && n != m.Ranks || rank >= m.Ranks {
+		return nil, 0, fmt.Errorf("%s holds a job of %d ranks, but the launcher started %d", dir, m.Ranks, max(n, rank+1))
+	}
+	r := &agent.Restart{Computation: m.Computation, Generation: m.Generation, Total: len(m.Images)}
+	for _, im := range m.Images {
+		if im.Rank == rank {
+			r.Images = append(r.Images, agent.Saved{Image: im, Path: m.Path(im)})
+		}
+	}
+	if len(r.Images) == 0 {
+		return nil, 0, fmt.Errorf("generation %d in %s has no image of rank %d: it had ended", m.Generation, dir, rank)
+	}
+	return r, rank, nil
+}
