@@ -21,18 +21,14 @@ type memory struct {
 }
 
 func (m *memory) Extents() ([]Extent, error) { return m.extents, nil }
-func (m *memory) Quiet() bool                { return true }
 func (m *memory) Metadata() ([]byte, error)  { return []byte(m.meta), nil }
-func (m *memory) ReadMemory(a uint64, b []byte) error {
-	copy(b, m.bytes[a:])
-	return nil
-}
 
-func (m *memory) WriteExtents(f *os.File, _ string, es []Extent) error {
+func (m *memory) WriteExtents(f *os.File, _ string, es []Extent, done func(int64)) error {
 	for _, e := range es {
 		if _, err := f.WriteAt(m.bytes[e.Addr:e.Addr+uint64(e.Len)], e.Off); err != nil {
 			return err
 		}
+		done(e.Off + e.Len)
 	}
 	return m.err
 }

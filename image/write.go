@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -25,14 +24,10 @@ type Extent struct {
 type Source interface {
 	// Extents lists all data, page-aligned, without gaps from DataStart on.
 	Extents() ([]Extent, error)
-	// WriteExtents stores extents without Data in the file of the given name,
-	// which is also open as f. The fastest way is its own business.
-	WriteExtents(f *os.File, name string, es []Extent) error
-	// ReadMemory reads the source's memory. It may be called from several
-	// goroutines, and while WriteExtents is at work.
-	ReadMemory(addr uint64, b []byte) error
-	// Quiet tells that the memory does not change while it is written.
-	Quiet() bool
+	// WriteExtents stores extents without Data, which are in ascending order, in
+	// the file of the given name, which is also open as f. The fastest way is its
+	// own business. It calls done with the position up to which all is stored.
+	WriteExtents(f *os.File, name string, es []Extent, done func(int64)) error
 	// Metadata describes the source; called after Extents.
 	Metadata() ([]byte, error)
 }
@@ -78,7 +73,7 @@ func write(src Source, path string, o WriteOptions) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{f: f, src: src, extents: es}
+	w := &writer{f: f, src: src, extents: es, sync: !o.NoSync}
 	res, err := w.run()
 	if err == nil && !o.NoSync {
 		err = f.Sync()
@@ -133,6 +128,7 @@ type writer struct {
 	f       *os.File
 	src     Source
 	extents []Extent
+	sync    bool
 }
 
 func (w *writer) run() (*Result, error) {
@@ -163,34 +159,39 @@ func layoutEnd(es []Extent) (int64, error) {
 	return end, nil
 }
 
-// data stores the data and, at the same time, computes the checksums from the
-// source, not from the file: so they also catch what goes wrong on the way. A
-// source that changes a little by its own writing is read back from the file.
+// data stores the data. The checksums are computed from the file, close behind
+// the writing: there the data is in the page cache, where it is cheaper to read
+// than in the memory of another process, and what is summed is what was written.
 func (w *writer) data(end int64) ([]entry, error) {
 	if err := w.f.Truncate(end); err != nil { // the last page may be padded
 		return nil, err
 	}
-	if !w.src.Quiet() {
-		if err := w.store(); err != nil {
-			return nil, err
-		}
-		return checksums(end, w.stored(end))
-	}
+	marks := make(chan int64, end/ChunkSize+2)
 	var index []entry
 	sums := make(chan error, 1)
 	go func() {
 		var err error
-		index, err = checksums(end, (&sourceReader{src: w.src, extents: w.extents}).next)
+		index, err = w.follow(marks, end)
 		sums <- err
 	}()
-	err := w.store()
+	err := w.store(func(mark int64) {
+		select {
+		case marks <- mark:
+		default: // a later mark says the same and more
+		}
+	})
+	if err == nil {
+		marks <- end
+	}
+	close(marks)
 	if e := <-sums; err == nil {
 		err = e
 	}
 	return index, err
 }
 
-func (w *writer) store() error {
+// store writes first what it has itself, then lets the source write the rest.
+func (w *writer) store(done func(int64)) error {
 	var memory []Extent
 	for _, e := range w.extents {
 		if e.Data == nil {
@@ -202,7 +203,7 @@ func (w *writer) store() error {
 		}
 	}
 	if len(memory) > 0 {
-		return w.src.WriteExtents(w.f, w.f.Name(), memory)
+		return w.src.WriteExtents(w.f, w.f.Name(), memory, done)
 	}
 	return nil
 }
@@ -234,64 +235,29 @@ func digest(meta, table []byte) string {
 	return hex.EncodeToString(s.Sum(nil))
 }
 
-// stored reads the data of an uncompressed image from front to back.
-func (w *writer) stored(end int64) func([]byte) error {
-	r := io.NewSectionReader(w.f, DataStart, end-DataStart)
-	return func(b []byte) error {
-		_, err := io.ReadFull(r, b)
-		return err
-	}
-}
-
-// checksums makes the index of uncompressed data that ends at end; next fills a
-// buffer with what follows.
-func checksums(end int64, next func([]byte) error) ([]entry, error) {
+// follow makes the index of uncompressed data while marks say how far it is
+// written, and starts to move it to the disk so that the final sync is short.
+func (w *writer) follow(marks <-chan int64, end int64) ([]entry, error) {
 	index := make([]entry, 0, chunks(uint64(end)))
 	buf := make([]byte, ChunkSize)
-	for off := int64(DataStart); off < end; off += ChunkSize {
-		b := buf[:min(ChunkSize, end-off)]
-		if err := next(b); err != nil {
-			return nil, err
+	off, synced := int64(DataStart), int64(0)
+	for mark := range marks {
+		for off < end && min(off+ChunkSize, end) <= mark {
+			b := buf[:min(ChunkSize, end-off)]
+			if _, err := w.f.ReadAt(b, off); err != nil {
+				return nil, err
+			}
+			index = append(index, entry{Off: uint64(off), Len: uint32(len(b)), Sum: checksum(b)})
+			off += int64(len(b))
 		}
-		index = append(index, entry{Off: uint64(off), Len: uint32(len(b)), Sum: checksum(b)})
+		if w.sync && off-synced >= flushSize {
+			// Only a hint: that the data arrives is the business of fsync.
+			unix.SyncFileRange(int(w.f.Fd()), synced, off-synced, unix.SYNC_FILE_RANGE_WRITE)
+			synced = off
+		}
 	}
 	return index, nil
 }
 
-// sourceReader reads the data of a source from front to back.
-type sourceReader struct {
-	src     Source
-	extents []Extent
-	done    int64 // of the first extent
-}
-
-// next fills b with the bytes that follow.
-func (r *sourceReader) next(b []byte) error {
-	for len(b) > 0 {
-		if len(r.extents) == 0 {
-			return io.ErrUnexpectedEOF
-		}
-		e := r.extents[0]
-		n := min(int64(len(b)), e.Len-r.done)
-		if err := r.read(e, b[:n]); err != nil {
-			return err
-		}
-		b = b[n:]
-		if r.done += n; r.done == e.Len {
-			r.extents, r.done = r.extents[1:], 0
-		}
-	}
-	return nil
-}
-
-func (r *sourceReader) read(e Extent, b []byte) error {
-	if e.Data == nil {
-		return r.src.ReadMemory(e.Addr+uint64(r.done), b)
-	}
-	n := 0
-	if r.done < int64(len(e.Data)) {
-		n = copy(b, e.Data[r.done:])
-	}
-	clear(b[n:])
-	return nil
-}
+// flushSize is how much is handed to the disk at a time.
+const flushSize = 64 << 20

@@ -18,7 +18,7 @@ import (
 )
 
 // compile builds a program of testdata.
-func compile(t *testing.T, name string, flags ...string) string {
+func compile(t testing.TB, name string, flags ...string) string {
 	t.Helper()
 	if _, err := exec.LookPath("gcc"); err != nil {
 		t.Skip("no C compiler")
@@ -39,7 +39,7 @@ type program struct {
 }
 
 // start runs a program until its "ready" line, which it returns.
-func start(t *testing.T, path string, args ...string) (*program, []string) {
+func start(t testing.TB, path string, args ...string) (*program, []string) {
 	t.Helper()
 	p := &program{Cmd: exec.Command(path, args...)}
 	p.Stderr = os.Stderr

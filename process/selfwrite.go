@@ -18,11 +18,12 @@ type selfWriter struct {
 	mem  *task.Memory
 	file *os.File // our own descriptor of the file
 	fd   int      // the task's
+	done func(int64)
 }
 
 // pieceMax bounds one remote write, so that each is short and a stop request of
 // ours never waits long.
-const pieceMax = 64 << 20
+const pieceMax = 16 << 20
 
 // open opens the file in the task, unless there it is another file (its root or
 // mount namespace may differ from ours).
@@ -68,6 +69,7 @@ func (w *selfWriter) write(es []image.Extent) error {
 		n, err := w.t.Pwritev(w.fd, vec, es[0].Off)
 		switch {
 		case n > 0 && err == nil:
+			w.done(es[0].Off + int64(n))
 			es = advance(es, int64(n))
 		case errors.Is(err, unix.EINTR):
 		case err == nil || errors.Is(err, unix.EFAULT) || errors.Is(err, unix.EFBIG):
@@ -142,6 +144,7 @@ func (w *selfWriter) copyAll(es []image.Extent) error {
 				return io.ErrShortWrite
 			}
 			e.Addr, e.Off, e.Len = e.Addr+uint64(len(b)), e.Off+int64(len(b)), e.Len-int64(len(b))
+			w.done(e.Off)
 		}
 	}
 	return nil

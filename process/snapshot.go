@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -139,25 +140,18 @@ func (s *Snapshot) Extents() ([]image.Extent, error) {
 	return s.extents, nil
 }
 
-// ReadMemory implements image.Source.
-func (s *Snapshot) ReadMemory(addr uint64, b []byte) error { return s.mem.Read(addr, b) }
-
-// Quiet implements image.Source: in a stopped program the kernel goes on to keep
-// the rseq area of the thread that makes our calls.
-func (s *Snapshot) Quiet() bool { return s.child }
-
 // Metadata implements image.Source.
 func (s *Snapshot) Metadata() ([]byte, error) { return json.Marshal(s.State) }
 
 // WriteExtents implements image.Source: the snapshot writes its own memory,
 // which saves a copy; what it cannot write goes through us.
-func (s *Snapshot) WriteExtents(file *os.File, name string, es []image.Extent) error {
+func (s *Snapshot) WriteExtents(file *os.File, name string, es []image.Extent, done func(int64)) error {
 	return s.tracer.Do(func() error {
-		w := &selfWriter{t: s.target, mem: s.mem, file: file}
+		w := &selfWriter{t: s.target, mem: s.mem, file: file, done: done}
 		if err := w.open(name); err != nil {
 			return w.copyAll(es)
 		}
 		defer w.close()
-		return w.write(es)
+		return w.write(slices.Clone(es))
 	})
 }

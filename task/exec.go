@@ -40,7 +40,7 @@ func (t *Task) leaveExec() error {
 	if err := ptrace(unix.PTRACE_SYSCALL, t.TID, 0, 0); err != nil {
 		return fmt.Errorf("continue task %d: %w", t.TID, err)
 	}
-	s, err := t.WaitStop(SyscallTimeout)
+	s, err := t.WaitStop(time.Minute)
 	if err == nil && s.Kind != StopSyscall {
 		err = fmt.Errorf("task %d: unexpected %v after its exec", t.TID, s)
 	}

@@ -100,12 +100,12 @@ func waitNoHang(tid int) (got int, ws unix.WaitStatus, err error) {
 	return int(r), unix.WaitStatus(st), nil
 }
 
-// await polls for a state change of tid. Stops nearly always come within
-// microseconds, so it yields first and sleeps only when that did not do.
+// await polls for a state change of tid, with short sleeps: yielding instead
+// would cost whole time slices on a machine whose processors are busy.
 func await(tid int, timeout time.Duration) (unix.WaitStatus, error) {
 	deadline := time.Now().Add(timeout)
-	nap := 10 * time.Microsecond
-	for i := 0; ; i++ {
+	nap := 5 * time.Microsecond
+	for {
 		got, ws, err := waitNoHang(tid)
 		switch {
 		case err == unix.EINTR:
@@ -114,18 +114,27 @@ func await(tid int, timeout time.Duration) (unix.WaitStatus, error) {
 			return 0, err
 		case got == tid:
 			return ws, nil
-		}
-		if i < 100 {
-			unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
-			continue
-		}
-		if time.Now().After(deadline) {
+		case time.Now().After(deadline):
 			return 0, fmt.Errorf("no stop within %v: %w", timeout, ErrTimeout)
 		}
 		ts := unix.NsecToTimespec(int64(nap))
 		unix.Nanosleep(&ts, nil)
 		if nap < time.Millisecond {
-			nap += nap / 2
+			nap += nap / 4
+		}
+	}
+}
+
+// awaitBlocking waits as long as it takes.
+func awaitBlocking(tid int) (unix.WaitStatus, error) {
+	for {
+		var st int32
+		_, _, e := unix.Syscall6(unix.SYS_WAIT4, uintptr(tid), uintptr(unsafe.Pointer(&st)), unix.WALL, 0, 0, 0)
+		if e == 0 {
+			return unix.WaitStatus(st), nil
+		}
+		if e != unix.EINTR {
+			return 0, e
 		}
 	}
 }

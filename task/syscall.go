@@ -5,7 +5,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,10 +22,6 @@ const (
 	ERESTARTNOHAND        = 514
 	ERESTART_RESTARTBLOCK = 516
 )
-
-// SyscallTimeout bounds one remote system call; those that move bulk data are
-// expected to be cut into pieces that fit.
-const SyscallTimeout = 60 * time.Second
 
 // remoteMask blocks everything but the signals that the kernel raises for the
 // instruction being executed: forcing a blocked one would reset its handler.
@@ -83,7 +78,7 @@ func (t *Task) settle(r Regs) error {
 	if err := ptrace(unix.PTRACE_CONT, t.TID, 0, 0); err != nil {
 		return fmt.Errorf("continue task %d: %w", t.TID, err)
 	}
-	s, err := t.WaitStop(SyscallTimeout)
+	s, err := t.waitStep()
 	if err == nil && s.Gone() {
 		err = fmt.Errorf("task %d: %v: %w", t.TID, s, ErrGone)
 	}
@@ -148,7 +143,7 @@ func (t *Task) step(gate uint64) error {
 		if err := ptrace(req, t.TID, 0, 0); err != nil {
 			return fmt.Errorf("step: %w", err)
 		}
-		s, err := t.WaitStop(SyscallTimeout)
+		s, err := t.waitStep()
 		if err != nil {
 			return err
 		}
@@ -187,7 +182,7 @@ func (t *Task) StepInsn() (Regs, error) {
 	if err := ptrace(unix.PTRACE_SINGLESTEP, t.TID, 0, 0); err != nil {
 		return Regs{}, fmt.Errorf("step task %d: %w", t.TID, err)
 	}
-	s, err := t.WaitStop(SyscallTimeout)
+	s, err := t.waitStep()
 	if err == nil && s.Gone() {
 		err = fmt.Errorf("task %d: %v: %w", t.TID, s, ErrGone)
 	}

@@ -147,6 +147,17 @@ func (t *Task) WaitStop(timeout time.Duration) (Stop, error) {
 	return t.decode(ws), nil
 }
 
+// waitStep waits for the end of a step. A task that does not come back is stuck
+// inside the kernel, where a timeout could not fetch it either.
+func (t *Task) waitStep() (Stop, error) {
+	ws, err := awaitBlocking(t.TID)
+	if err != nil {
+		return Stop{}, fmt.Errorf("wait for task %d: %w", t.TID, err)
+	}
+	t.inSysc = false
+	return t.decode(ws), nil
+}
+
 func (t *Task) decode(ws unix.WaitStatus) Stop {
 	switch {
 	case ws.Exited():

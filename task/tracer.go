@@ -3,6 +3,8 @@ package task
 import (
 	"fmt"
 	"runtime"
+
+	"golang.org/x/sys/unix"
 )
 
 // Tracer runs closures on one locked OS thread, the only thread from which the
@@ -28,6 +30,8 @@ func (t *Tracer) run() {
 	// detaches whatever it still traces.
 	runtime.LockOSThread()
 	defer close(t.done)
+	// Sleeps of microseconds shall not be rounded up to 50 µs.
+	unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
 	for f := range t.work {
 		f()
 	}

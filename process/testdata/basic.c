@@ -158,7 +158,7 @@ int main(int argc, char **argv) {
     pthread_create(&id, 0, sleep_epoll, &ep);
     pthread_create(&id, 0, sleep_sigwait, 0);
     pthread_create(&id, 0, sleep_nano, 0);
-    pthread_create(&id, 0, clocks, 0);
+    if (argc < 4) pthread_create(&id, 0, clocks, 0); // a fourth argument: use no processor time
     printf("ready %p %p %p %p %p\n", shared + 8192, none + 4096, wipe, dont + 20000, big);
     fflush(stdout);
     char line[100];
