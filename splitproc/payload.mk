@@ -27,7 +27,7 @@ $(GEN_STAMP): $(wildcard splitproc/gen/*.go splitproc/gen/tables/*)
 	@touch $@
 
 STUB_OBJS := $(patsubst $(STUB_DIR)/%.c,$(PAYLOAD_BUILD)/%.o,$(wildcard $(STUB_DIR)/*.c)) \
-	$(PAYLOAD_BUILD)/gen/core_forward.o $(PAYLOAD_BUILD)/gen/core_default.o
+	$(PAYLOAD_BUILD)/gen/core_forward.o $(PAYLOAD_BUILD)/gen/core_icoll.o $(PAYLOAD_BUILD)/gen/core_default.o
 
 $(PAYLOAD_BUILD)/%.o: $(STUB_DIR)/%.c | $(GEN_STAMP)
 	@mkdir -p $(dir $@)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"strings"
 )
 
 // frontOnly are functions that the front ends answer without the core.
@@ -56,10 +57,32 @@ func corePrototype(f *Function) string {
 	return fmt.Sprintf("%s core_%s(%s);", f.retType(), f.Name, cParams(f.Params, ownType))
 }
 
+// toolsDefault is the body of a function of the tools interface: it offers no
+// variable, event or category, which the standard allows.
+func toolsDefault(f *Function) string {
+	switch {
+	case f.Name == "T_init_thread":
+		return "*provided = required;\n\treturn MPI_SUCCESS;"
+	case f.Name == "T_finalize":
+		return "return MPI_SUCCESS;"
+	case strings.HasSuffix(f.Name, "_get_num"):
+		return fmt.Sprintf("*%s = 0;\n\treturn MPI_SUCCESS;", f.Params[len(f.Params)-1].Name)
+	case strings.HasSuffix(f.Name, "_get_index"):
+		return "return MPI_T_ERR_INVALID_NAME;"
+	case strings.Contains(f.Name, "pvar_session"):
+		return "return MPI_SUCCESS;"
+	}
+	return "return MPI_T_ERR_INVALID_INDEX;"
+}
+
 func genCoreDefault(t *Tables, b *bytes.Buffer) {
 	b.WriteString("#include \"core.h\"\n\n#pragma GCC diagnostic ignored \"-Wunused-parameter\"\n\n")
 	for _, f := range t.coreFunctions() {
-		fmt.Fprintf(b, "__attribute__((weak)) %s core_%s(%s)\n{\n\tcore_unsupported(\"MPI_%s\");\n}\n",
-			f.retType(), f.Name, cParams(f.Params, ownType), f.Name)
+		body := fmt.Sprintf("core_unsupported(\"MPI_%s\");", f.Name)
+		if f.Cat == "tools" {
+			body = toolsDefault(&f)
+		}
+		fmt.Fprintf(b, "__attribute__((weak)) %s core_%s(%s)\n{\n\t%s\n}\n",
+			f.retType(), f.Name, cParams(f.Params, ownType), body)
 	}
 }

@@ -23,40 +23,7 @@ func forwarded(f *Function) bool {
 }
 
 func genForward(t *Tables, b *bytes.Buffer) {
-	b.WriteString(`#include "core.h"
-#include "core_len.h"
-
-/* A collective over one process passes no clock: nobody waits for anybody. */
-static inline volatile struct mana_thread *forward_enter(struct core_comm *c)
-{
-	if (c->size > 1 || c->inter) {
-		ENTER_COLL(c);
-		return self_;
-	}
-	ENTER();
-	return self_;
-}
-
-/* Is this rank the root, where more arguments count? */
-__attribute__((unused)) static inline int forward_root(const struct core_comm *c, int root)
-{
-	return c->inter ? root == MPI_ROOT : root == c->rank;
-}
-
-/* A copy of an array of datatypes as lower handles; the adapter writes into it. */
-#define FORWARD_TYPES(name, from, n)                                                \
-	MPI_Datatype small_##name[32];                                              \
-	int len_##name = (from) ? (n) : 0;                                          \
-	MPI_Datatype *name = len_##name <= 32 ? small_##name : core_alloc((size_t)len_##name * sizeof *name); \
-	for (int i_ = 0; i_ < len_##name; i_++)                                     \
-		name[i_] = core_type_lower((from)[i_])
-#define FORWARD_TYPES_FREE(name)          \
-	do {                              \
-		if (name != small_##name) \
-			core_free(name);  \
-	} while (0)
-
-`)
+	b.WriteString("#include \"core.h\"\n#include \"core_len.h\"\n#include \"forward.h\"\n\n")
 	for _, f := range t.coreFunctions() {
 		if forwarded(&f) {
 			forwardFunction(b, &f)
