@@ -8,7 +8,8 @@
 PAYLOAD_DIR := splitproc/payload
 STUB_DIR := splitproc/stub
 ADAPTER_DIR := splitproc/adapter
-PAYLOAD_BUILD := splitproc/payload/build
+# Hidden, so that go:embed leaves it out.
+PAYLOAD_BUILD := splitproc/payload/.build
 
 PAYLOAD := $(addprefix $(PAYLOAD_DIR)/,stub-mpich.so stub-ompi.so stub-std.so lower-mpich lower-ompi)
 
