@@ -59,4 +59,6 @@ payload: $(PAYLOAD)
 payload-clean:
 	rm -rf $(PAYLOAD_BUILD) $(PAYLOAD) $(STUB_DIR)/gen $(ADAPTER_DIR)/gen
 
+# Written by the compiler; not to be made by a built-in rule.
+$(PAYLOAD_BUILD)/%.d: ;
 -include $(shell find $(PAYLOAD_BUILD) -name '*.d' 2>/dev/null)

@@ -17,7 +17,7 @@ var outputs = map[string]func(*Tables, *bytes.Buffer){
 	"stub/gen/core_api.h":     genCoreAPI,
 	"stub/gen/core_default.c": genCoreDefault,
 	"stub/gen/core_forward.c": genForward,
-	"stub/gen/core_icoll.c":    genColl,
+	"stub/gen/core_icoll.c":   genColl,
 	"stub/gen/lower_table.h":  genLowerTable,
 
 	"stub/gen/prog_mpich.h":  genProg(mpich),
