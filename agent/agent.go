@@ -33,6 +33,7 @@ type program struct {
 	exited bool
 	status unix.WaitStatus
 	image  published
+	mpi    *mpiProgram // nil without MPI
 }
 
 // agent keeps all its state in one goroutine, the loop; what takes long runs
@@ -45,6 +46,7 @@ type agent struct {
 	exits    chan *program
 	signals  chan os.Signal
 	results  chan result
+	outgoing chan wire.Message // of goroutines that have something for the coordinator
 	ckpt     *checkpoint
 	comp     string
 	gen      int
@@ -54,7 +56,7 @@ type agent struct {
 func newAgent(cfg Config) *agent {
 	return &agent{
 		cfg: cfg, tracer: task.NewTracer(), link: link{dial: cfg.Dial, in: make(chan inbound, 16)},
-		exits: make(chan *program, 16), results: make(chan result, 16), signals: notifySignals(),
+		exits: make(chan *program, 16), results: make(chan result, 16), outgoing: make(chan wire.Message, 16), signals: notifySignals(),
 	}
 }
 
@@ -108,6 +110,8 @@ func (a *agent) run() int {
 			a.forward(s)
 		case r := <-a.results:
 			a.progress(r)
+		case m := <-a.outgoing:
+			a.link.sendMessage(m)
 		case p := <-a.exits:
 			a.ended(p)
 		}

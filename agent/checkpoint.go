@@ -20,6 +20,7 @@ type checkpoint struct {
 	ended    []*program // programs that ended while the engine was at work
 	children []int      // snapshots: our children, but no processes of the program
 	cancel   chan struct{}
+	mpi      *converging // nil without MPI, and once it has converged
 }
 
 // result is how one piece of work went.
@@ -47,9 +48,17 @@ func (c *checkpoint) busy() bool { return c != nil && c.working }
 func (c *checkpoint) owns(pid int) bool { return c != nil && slices.Contains(c.children, pid) }
 
 // begin answers the announcement of a checkpoint. A program without MPI has
-// nothing to quiesce.
+// nothing to quiesce, and one that is alone in its job quiesces by itself.
 func (a *agent) begin(m wire.Message) {
 	a.ckpt = &checkpoint{gen: m.Int("gen", 0), kill: m.Bool("kill"), cancel: make(chan struct{})}
+	m := a.programs[0].mpi
+	if m != nil && a.cfg.Rank >= 0 {
+		a.ckpt.mpi = a.startConverging(m, a.ckpt.gen)
+		return
+	}
+	if m != nil {
+		m.announce()
+	}
 	a.link.send("CLOCKS", "gen", a.ckpt.gen, "mpi", 0)
 }
 
@@ -60,7 +69,15 @@ func (a *agent) step(m wire.Message) {
 		return
 	}
 	switch m.Verb {
+	case "TARGETS":
+		if c.mpi == nil {
+			return
+		}
+		if err := c.mpi.obey(m); err != nil {
+			a.link.send("FAILED", "gen", c.gen, "reason", err.Error())
+		}
 	case "DRAIN":
+		c.endConverging()
 		c.working = true
 		live := a.live()
 		go func() { a.results <- a.take(c, live) }()
@@ -162,10 +179,20 @@ func (a *agent) settle() {
 	a.finish()
 }
 
+// endConverging stops the reports about the program's clocks.
+func (c *checkpoint) endConverging() {
+	c.mpi.end()
+	c.mpi = nil
+}
+
 // finish carries out the verdict on the checkpoint.
 func (a *agent) finish() {
 	c := a.ckpt
 	a.ckpt = nil
+	c.endConverging()
+	if m := a.programs[0].mpi; m != nil {
+		m.release()
+	}
 	if c.over == "COMMIT" {
 		a.gen = c.gen
 		for _, w := range c.images {

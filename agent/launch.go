@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 	"mana/coordinator"
+	"mana/splitproc"
 	"mana/task"
 )
 
@@ -19,15 +20,28 @@ func Launch(cfg Config, path string, argv, env []string) int {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return a.die(fmt.Errorf("become subreaper: %w", err))
 	}
+	plan, err := splitproc.MakePlan(path, env)
+	if err != nil {
+		return a.die(err)
+	}
+	if env, err = plan.Env(env); err != nil {
+		return a.die(err)
+	}
 	var t *task.Task
-	err := a.tracer.Do(func() (err error) {
+	var mpi *mpiProgram
+	err = a.tracer.Do(func() (err error) {
 		t, err = task.SpawnTraced(path, argv, env, task.Attr{DieWithParent: true})
+		if err == nil && plan.ABI != splitproc.NoMPI {
+			if mpi, err = newMPIProgram(t, &cfg); err != nil {
+				t.Kill()
+			}
+		}
 		return err
 	})
 	if err != nil {
 		return a.die(err)
 	}
-	p := &program{pid: t.TID, name: progName(t.TID), upid: uniqueID(t.TID), dir: cfg.CkptDir}
+	p := &program{pid: t.TID, name: progName(t.TID), upid: uniqueID(t.TID), dir: cfg.CkptDir, mpi: mpi}
 	a.programs = []*program{p}
 	// The program stands before its first instruction: nothing has happened
 	// yet if the coordinator refuses.
@@ -48,6 +62,9 @@ func Launch(cfg Config, path string, argv, env []string) int {
 	if err := a.tracer.Do(func() error { return t.Detach(0) }); err != nil {
 		unix.Kill(p.pid, syscall.SIGKILL)
 		return a.die(err)
+	}
+	if mpi != nil {
+		go mpi.serve(splitproc.LowerOptions{Plan: plan, Env: os.Environ()}, a.warn)
 	}
 	return a.run()
 }

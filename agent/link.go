@@ -65,8 +65,12 @@ func (l *link) read(c *wire.Conn) {
 // send drops the message when there is no coordinator; the loss of the
 // connection is what the loop acts upon.
 func (l *link) send(verb string, pairs ...any) {
+	l.sendMessage(wire.New(verb, pairs...))
+}
+
+func (l *link) sendMessage(m wire.Message) {
 	if l.conn != nil {
-		l.conn.Send(wire.New(verb, pairs...))
+		l.conn.Send(m)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,7 @@ type mpiProgram struct {
 	pid          int
 	rank, nranks int
 	ctl          *splitproc.Control
+	tracing      sync.Mutex // held by who traces the program
 }
 
 // announce tells the program that a checkpoint is coming: threads park at
@@ -184,9 +186,8 @@ func (m *mpiProgram) posture() posture {
 // converger runs one checkpoint's convergence for the program.
 type converger struct {
 	m       *mpiProgram
-	gen     int
 	orders  chan drain.Order
-	send    func(version uint64, r drain.Report, text, dropped string) error
+	send    func(drain.Report)
 	targets map[uint64]uint64
 	sent    map[uint64]uint64
 	version uint64
@@ -262,7 +263,8 @@ func (c *converger) report() error {
 		return nil
 	}
 	c.forced, c.last = false, r
-	return c.send(c.version, r, drain.FormatClocks(r.Clocks), drain.FormatGIDs(r.Dropped))
+	c.send(r)
+	return nil
 }
 
 // changed picks the clocks that differ from what was sent last.

@@ -37,6 +37,8 @@ func (m *mpiProgram) options(o process.Options) process.Options {
 // After convergence such a moment comes at once: whoever enters MPI parks.
 func (m *mpiProgram) freeze(o process.Options) (*process.Frozen, error) {
 	deadline := time.Now().Add(quietTimeout)
+	m.tracing.Lock()
+	defer m.tracing.Unlock()
 	for {
 		bell := m.ctl.Doorbell
 		f, err := process.Freeze(m.pid, m.options(o))

@@ -12,6 +12,7 @@ import (
 	"mana/manifest"
 	"mana/pidns"
 	"mana/process"
+	"mana/splitproc"
 )
 
 // Saved is a checkpoint image to restart from.
@@ -87,11 +88,13 @@ func (r *Restart) Run(cfg Config) int {
 func (r *Restart) rebuild(a *agent) ([]*process.Restored, error) {
 	var all []*process.Restored
 	for i, s := range r.Images {
-		restored, err := r.restore(a, s)
+		restored, err := r.restore(a, s, a.programs[i])
+		if restored != nil {
+			all = append(all, restored)
+		}
 		if err != nil {
 			return all, fmt.Errorf("restart from %s: %w", s.Path, err)
 		}
-		all = append(all, restored)
 		a.programs[i].pid = restored.PID()
 		if err := a.watch(a.programs[i]); err != nil {
 			return all, err
@@ -100,7 +103,7 @@ func (r *Restart) rebuild(a *agent) ([]*process.Restored, error) {
 	return all, nil
 }
 
-func (r *Restart) restore(a *agent, s Saved) (*process.Restored, error) {
+func (r *Restart) restore(a *agent, s Saved, p *program) (*process.Restored, error) {
 	im, err := image.Open(s.Path)
 	if err != nil {
 		return nil, err
@@ -118,10 +121,23 @@ func (r *Restart) restore(a *agent, s Saved) (*process.Restored, error) {
 		Stdio: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, NoTruncate: r.NoTruncate, TailDir: s.Dir, Warn: a.warn,
 	}
 	var restored *process.Restored
+	var mpi *mpiState
+	if st.MPI != nil {
+		if mpi, err = parseMPIState(st.MPI); err != nil {
+			return nil, err
+		}
+		opt.Keep = inherited
+	}
 	err = a.tracer.Do(func() (err error) {
-		restored, err = process.Restore(st, opt)
+		if restored, err = process.Restore(st, opt); err == nil && mpi != nil {
+			p.mpi, err = restoreMPI(restored, mpi, os.Environ())
+		}
 		return err
 	})
+	if err == nil && mpi != nil {
+		plan := &splitproc.Plan{Program: st.Exe.Path, ABI: splitproc.ABI(mpi.ABI)}
+		go p.mpi.serve(splitproc.LowerOptions{Plan: plan, Env: renumber(os.Environ(), restored.Kept())}, a.warn)
+	}
 	return restored, err
 }
 

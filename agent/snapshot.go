@@ -1,10 +1,12 @@
 package agent
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"mana/image"
 	"mana/manifest"
@@ -31,12 +33,7 @@ func takeSnapshot(p *program, rank, gen int) (*snapshot, error) {
 	if err := os.MkdirAll(filepath.Dir(s.path()), 0o700); err != nil {
 		return nil, fmt.Errorf("make room for the image: %w", err)
 	}
-	f, err := process.Freeze(p.pid, process.Options{})
-	if err != nil {
-		return nil, err
-	}
-	s.frozen = f
-	if s.s, err = f.Snapshot(); err != nil {
+	if err := s.freeze(); err != nil {
 		return nil, errors.Join(err, s.thaw())
 	}
 	if s.s.Live() {
@@ -48,6 +45,30 @@ func takeSnapshot(p *program, rank, gen int) (*snapshot, error) {
 	return s, nil
 }
 
+// freeze stops the program, quiesces its MPI and copies its state.
+func (s *snapshot) freeze() (err error) {
+	m := s.p.mpi
+	if m == nil {
+		if s.frozen, err = process.Freeze(s.p.pid, process.Options{SeccompFilters: ownFilters()}); err == nil {
+			s.s, err = s.frozen.Snapshot()
+		}
+		return err
+	}
+	var state json.RawMessage
+	if s.frozen, err = m.freeze(process.Options{SeccompFilters: ownFilters()}); err == nil {
+		err = m.drain(s.frozen)
+	}
+	if err == nil {
+		state, err = m.save()
+	}
+	if err == nil {
+		if s.s, err = s.frozen.Snapshot(); err == nil {
+			s.s.State.MPI = state
+		}
+	}
+	return err
+}
+
 func (s *snapshot) path() string { return filepath.Join(s.dir, s.file) }
 
 func (s *snapshot) thaw() error {
@@ -56,6 +77,9 @@ func (s *snapshot) thaw() error {
 	}
 	_, err := s.frozen.Thaw()
 	s.frozen = nil
+	if s.p.mpi != nil {
+		s.p.mpi.release()
+	}
 	return err
 }
 
@@ -66,6 +90,20 @@ func (s *snapshot) write() (written, error) {
 		return written{}, err
 	}
 	return written{p: s.p, dir: s.dir, file: s.file, name: s.name, size: r.Size, sum: r.Checksum}, nil
+}
+
+// ownFilters is how many seccomp filters this process lives under, a
+// container's for instance: the program has inherited them.
+func ownFilters() int {
+	b, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	n := 0
+	if _, v, ok := strings.Cut(string(b), "\nSeccomp_filters:"); ok {
+		fmt.Sscan(v, &n)
+	}
+	return n
 }
 
 func (s *snapshot) close() error {
