@@ -51,13 +51,13 @@ func (c *checkpoint) owns(pid int) bool { return c != nil && slices.Contains(c.c
 // nothing to quiesce, and one that is alone in its job quiesces by itself.
 func (a *agent) begin(m wire.Message) {
 	a.ckpt = &checkpoint{gen: m.Int("gen", 0), kill: m.Bool("kill"), cancel: make(chan struct{})}
-	m := a.programs[0].mpi
-	if m != nil && a.cfg.Rank >= 0 {
-		a.ckpt.mpi = a.startConverging(m, a.ckpt.gen)
+	mpi := a.programs[0].mpi
+	if mpi != nil && a.cfg.Rank >= 0 {
+		a.ckpt.mpi = a.startConverging(mpi, a.ckpt.gen)
 		return
 	}
-	if m != nil {
-		m.announce()
+	if mpi != nil {
+		mpi.announce()
 	}
 	a.link.send("CLOCKS", "gen", a.ckpt.gen, "mpi", 0)
 }

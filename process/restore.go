@@ -46,7 +46,7 @@ type Restored struct {
 	opt   RestoreOptions
 	gate  task.Range
 	main  *task.Task
-	// fdBase is above every descriptor of the saved process; what the rebuilding
+	// fdBase is above every descriptor of the saved process and of Keep; what the rebuilding
 	// itself needs lies from here on and is closed at the end.
 	fdBase   int
 	stdioFDs [3]int              // the restarter's standard descriptors, above fdBase

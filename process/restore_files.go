@@ -40,6 +40,9 @@ func (r *Restored) restoreFiles() error {
 	for i := range r.State.Files {
 		r.fdBase = max(r.fdBase, r.State.Files[i].FD+1)
 	}
+	for _, fd := range r.opt.Keep {
+		r.fdBase = max(r.fdBase, fd+1)
+	}
 	for fd := range 3 {
 		n, err := r.main.Fcntl(fd, unix.F_DUPFD, uint64(r.fdBase))
 		if err != nil {
