@@ -130,17 +130,31 @@ func (r *Restored) TIDMap() map[int]int {
 // Resume lets the process run from where it was saved. When it fails the
 // process has been killed.
 func (r *Restored) Resume() error {
-	err := r.startTimers()
-	if err == nil {
-		err = r.dropGate()
-	}
-	// The leader goes last: until then a thread that ends finds it stopped.
-	for i := len(r.tasks) - 1; i >= 0 && err == nil; i-- {
-		err = r.tasks[i].Detach(0)
-	}
-	if err != nil {
+	if err := r.release(); err != nil {
 		r.Kill()
 		return fmt.Errorf("resume %s (process %d): %w", r.State.Comm, r.State.PID, err)
+	}
+	return nil
+}
+
+func (r *Restored) release() error {
+	if err := r.startTimers(); err != nil {
+		return err
+	}
+	if err := r.dropGate(); err != nil {
+		return err
+	}
+	// All is prepared first so that the threads start as close together as can be.
+	for _, t := range r.tasks {
+		if err := t.Return(); err != nil {
+			return err
+		}
+	}
+	for _, t := range r.tasks {
+		// A thread that already runs may end the whole process.
+		if err := t.Detach(0); err != nil && !errors.Is(err, unix.ESRCH) {
+			return err
+		}
 	}
 	return nil
 }

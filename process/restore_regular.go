@@ -13,7 +13,7 @@ import (
 
 // creationFlags act only while opening (fs/open.c); fdinfo shows none of them
 // on most kernels, and they must not be repeated.
-const creationFlags = unix.O_CREAT | unix.O_EXCL | unix.O_TRUNC | unix.O_NOCTTY | unix.O_CLOEXEC
+const creationFlags = unix.O_CREAT | unix.O_EXCL | unix.O_TMPFILE | unix.O_TRUNC | unix.O_NOCTTY | unix.O_CLOEXEC
 
 // openPath opens what has a name and no contents of its own.
 func (r *Restored) openPath(f *File) (int, error) {
@@ -157,7 +157,7 @@ func (r *Restored) openMemFD(f *File) (int, error) {
 
 // reopen makes another description of an open file.
 func (r *Restored) reopen(fd int, f *File) (int, error) {
-	n, err := r.main.Openat(fmt.Sprintf("/proc/self/fd/%d", fd), f.Flags&^creationFlags, 0)
+	n, err := r.main.Openat(fmt.Sprintf("/proc/self/fd/%d", fd), f.Flags&^(creationFlags|unix.O_NOFOLLOW), 0)
 	if err != nil {
 		return -1, err
 	}

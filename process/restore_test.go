@@ -42,19 +42,7 @@ func revive(t *testing.T, im *image.Image, st *State, opt RestoreOptions) *reviv
 	opt.Memory = im
 	opt.Stdio = [3]*os.File{stdin, stdout, os.Stderr}
 	opt.Warn = func(f string, a ...any) { v.warnings = append(v.warnings, fmt.Sprintf(f, a...)) }
-	tr := task.NewTracer()
-	defer tr.Close()
-	err = tr.Do(func() error {
-		begin := time.Now()
-		r, err := Restore(st, opt)
-		if err != nil {
-			return err
-		}
-		v.pid, v.tidMap = r.PID(), r.TIDMap()
-		err = r.Resume()
-		v.took = time.Since(begin)
-		return err
-	})
+	err = v.rebuild(opt)
 	stdin.Close()
 	stdout.Close()
 	if err != nil {
@@ -67,6 +55,28 @@ func revive(t *testing.T, im *image.Image, st *State, opt RestoreOptions) *reviv
 		out.Close()
 	})
 	return v
+}
+
+func (v *revived) rebuild(opt RestoreOptions) error {
+	tr := task.NewTracer()
+	defer tr.Close()
+	return tr.Do(func() error {
+		begin := time.Now()
+		r, err := Restore(v.st, opt)
+		if err != nil {
+			return err
+		}
+		v.pid, v.tidMap = r.PID(), r.TIDMap()
+		err = r.Resume()
+		v.took = time.Since(begin)
+		return err
+	})
+}
+
+// attempt rebuilds a program of which only the error is of interest.
+func attempt(im *image.Image, st *State) error {
+	v := &revived{st: st}
+	return v.rebuild(RestoreOptions{Memory: im})
 }
 
 // line reads what the program says next.
