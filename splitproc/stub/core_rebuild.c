@@ -55,12 +55,12 @@ static int rebuild_world(volatile struct mana_thread *t)
 	return 0;
 }
 
-/* Both sides make their own communicator, then the leaders meet on world. */
+/* Both sides make their own communicator, then the leaders meet. */
 static int make_inter(volatile struct mana_thread *t, struct core_comm *c, MPI_Comm *lower)
 {
-	MPI_Comm world = core_world.lower, local = *lower;
+	MPI_Comm peer = core_private, local = *lower;
 	int leader = c->remote_world[0], tag = (int)(c->gid & 0x3fff);
-	int rc = LOWER(t, core_lower->f.Intercomm_create(local, 0, world, leader, tag, lower));
+	int rc = LOWER(t, core_lower->f.Intercomm_create(local, 0, peer, leader, tag, lower));
 	return rc == MPI_SUCCESS ? LOWER(t, core_lower->f.Comm_free(&local)) : rc;
 }
 
