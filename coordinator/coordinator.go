@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"time"
 
 	"mana/wire"
@@ -57,7 +56,6 @@ type Coordinator struct {
 	queries     map[int]*query
 	queryID     int
 	lastFailure string
-	scripts     scriptState
 
 	intervalTimer *time.Timer
 	staleTimer    *time.Timer
@@ -236,12 +234,4 @@ func hostLine() string {
 		ip = addrs[0]
 	}
 	return fmt.Sprintf("%s (%s)", name, ip)
-}
-
-func cwd() string {
-	d, err := os.Getwd()
-	if err != nil {
-		return "/"
-	}
-	return d
 }

@@ -34,7 +34,7 @@ type options struct {
 	AllowOverwrite bool     `name:"allow-file-overwrite" hidden:""`
 	UniqueNames    bool     `name:"enable-unique-checkpoint-filenames" aliases:"disable-unique-checkpoint-filenames" hidden:""`
 	ModifyEnv      bool     `hidden:""`
-	Command        []string `arg:"" optional:"" passthrough:"" help:"The program and its arguments."`
+	Command        []string `arg:"" optional:"" passthrough:"partial" help:"The program and its arguments."`
 }
 
 // port returns the port to use and whether anybody named one.

@@ -104,11 +104,14 @@ func (m *Manifest) Path(im Image) string {
 	if im.Dir == m.Home && m.found != "" {
 		dir = m.found
 	}
-	own := filepath.Join(dir, im.File)
+	own, stable := filepath.Join(dir, im.File), filepath.Join(dir, im.Name)
 	if st, err := os.Stat(own); err == nil && st.Size() == im.Size {
 		return own
 	}
-	return filepath.Join(dir, im.Name)
+	if _, err := os.Stat(stable); err != nil {
+		return own
+	}
+	return stable
 }
 
 // Check reports the first image that is missing or not as long as it was.

@@ -86,7 +86,7 @@ func (t *Task) runToTrap(deadline time.Time) (uint64, error) {
 		}
 		switch {
 		case s.Gone():
-			return 0, fmt.Errorf("%v: %w", s, ErrGone)
+			return 0, &GoneError{t.TID, s}
 		case s.Kind == StopSignal && s.Signal == unix.SIGSTOP:
 			t.deferred = unix.SIGSTOP
 		case s.Kind == StopSignal:

@@ -80,7 +80,7 @@ func (t *Task) settle(r Regs) error {
 	}
 	s, err := t.waitStep()
 	if err == nil && s.Gone() {
-		err = fmt.Errorf("task %d: %v: %w", t.TID, s, ErrGone)
+		err = &GoneError{t.TID, s}
 	}
 	return err
 }
@@ -149,7 +149,7 @@ func (t *Task) step(gate uint64) error {
 		}
 		switch {
 		case s.Gone():
-			return fmt.Errorf("%v: %w", s, ErrGone)
+			return &GoneError{t.TID, s}
 		case s.Kind == StopEvent && s.Event != unix.PTRACE_EVENT_STOP:
 			t.newTask = int(s.Msg)
 			if s.Event == unix.PTRACE_EVENT_EXEC {
@@ -184,7 +184,7 @@ func (t *Task) StepInsn() (Regs, error) {
 	}
 	s, err := t.waitStep()
 	if err == nil && s.Gone() {
-		err = fmt.Errorf("task %d: %v: %w", t.TID, s, ErrGone)
+		err = &GoneError{t.TID, s}
 	}
 	if err == nil && s.Kind == StopSignal && s.Signal == unix.SIGSTOP {
 		t.deferred = unix.SIGSTOP

@@ -62,6 +62,26 @@ type Stop struct {
 // Gone tells that there is no task any more.
 func (s Stop) Gone() bool { return s.Kind == StopExited || s.Kind == StopKilled }
 
+// WaitStatus is the end of the task as wait4 gives it.
+func (s Stop) WaitStatus() unix.WaitStatus {
+	if s.Kind == StopKilled {
+		return unix.WaitStatus(s.Signal)
+	}
+	return unix.WaitStatus(s.Status << 8)
+}
+
+// GoneError tells how a task ended that was waited for. The wait has reaped
+// it, so for a main thread this is the only trace of the process' end.
+type GoneError struct {
+	TID  int
+	Stop Stop
+}
+
+func (e *GoneError) Error() string { return fmt.Sprintf("task %d: %v: %v", e.TID, e.Stop, ErrGone) }
+
+// Unwrap makes it an ErrGone.
+func (e *GoneError) Unwrap() error { return ErrGone }
+
 func (s Stop) String() string {
 	switch s.Kind {
 	case StopExited:
@@ -205,7 +225,7 @@ func (t *Task) CollectStop(timeout time.Duration, onEvent func(Stop) error) (Sto
 		}
 		switch {
 		case s.Gone():
-			return s, fmt.Errorf("task %d: %v: %w", t.TID, s, ErrGone)
+			return s, &GoneError{t.TID, s}
 		case s.Kind == StopGroup, s.Kind == StopEvent && s.Event == unix.PTRACE_EVENT_STOP:
 			return s, nil
 		case s.Kind == StopSignal:
