@@ -73,18 +73,25 @@ func (c *Coordinator) peers() int {
 
 // serveCommand answers one dmtcp_command.
 func (c *Coordinator) serveCommand(conn *wire.Conn, cmd wire.Message) {
+	c.talking.Add(1)
+	defer c.talking.Done()
 	reply := make(chan []wire.Message, 1)
 	c.post(func() { c.command(cmd, func(msgs ...wire.Message) { reply <- msgs }) })
 	defer conn.Close()
+	var msgs []wire.Message
 	select {
-	case msgs := <-reply:
-		for _, m := range msgs {
-			if conn.Send(m) != nil {
-				return
-			}
-		}
+	case msgs = <-reply:
 	case <-c.done:
-		conn.Send(wire.New("RESULT", "status", "failed", "reason", "the coordinator exited"))
+		select {
+		case msgs = <-reply: // the answer was this coordinator's last act
+		default:
+			msgs = []wire.Message{wire.New("RESULT", "error", "failed", "reason", "the coordinator exited")}
+		}
+	}
+	for _, m := range msgs {
+		if conn.Send(m) != nil {
+			return
+		}
 	}
 }
 
@@ -110,7 +117,7 @@ func (c *Coordinator) command(cmd wire.Message, reply func(...wire.Message)) {
 		reply(c.result())
 		c.quit()
 	default:
-		reply(wire.New("RESULT", "status", "invalid"))
+		reply(c.result().With("error", "invalid"))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
 	"time"
 
 	"mana/wire"
@@ -41,6 +42,8 @@ type Coordinator struct {
 	posts chan func()
 	done  chan struct{}
 	code  int // exit status, valid once done is closed
+
+	talking sync.WaitGroup // connections that still have something to be told
 
 	members  []*member
 	admitted int // members ever admitted: their ids
@@ -99,8 +102,20 @@ func (c *Coordinator) Serve(ctx context.Context) int {
 		case f := <-c.posts:
 			f()
 		case <-c.done:
+			c.lastWords()
 			return c.code
 		}
+	}
+}
+
+// lastWords waits, but not long, until answers and orders are on their way:
+// the process ends with this role.
+func (c *Coordinator) lastWords() {
+	said := make(chan struct{})
+	go func() { c.talking.Wait(); close(said) }()
+	select {
+	case <-said:
+	case <-time.After(2 * time.Second):
 	}
 }
 

@@ -386,3 +386,25 @@ func TestConsole(t *testing.T) {
 		t.Errorf("stderr: %q", errOut.String())
 	}
 }
+
+// The last thing that a coordinator with --exit-on-last does may be to answer.
+func TestKillAfterCheckpointIsAnswered(t *testing.T) {
+	dir := t.TempDir()
+	c, code := start(t, Config{ExitOnLast: true})
+	a := join(t, c, dir, "1-1-1")
+	done := call(t, c, "kcheckpoint", 0)
+	a.want("CKPT")
+	a.send("CLOCKS", "gen", 1, "mpi", 0)
+	a.want("DRAIN")
+	a.image(dir, "1-1-1", -1, 1)
+	if m := a.want("COMMIT"); !m.Bool("kill") {
+		t.Errorf("COMMIT: %s", m)
+	}
+	a.Close()
+	if m := result(t, done); m.Get("error") != "" || m.Int("peers", -1) != 0 {
+		t.Errorf("result: %s", m)
+	}
+	if got := <-code; got != 0 {
+		t.Errorf("exit status %d", got)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"mana/wire"
@@ -40,7 +41,7 @@ const (
 	stateRestarting   = "RESTARTING"
 )
 
-func newMember(conn *wire.Conn, join wire.Message) *member {
+func newMember(conn *wire.Conn, join wire.Message, talking *sync.WaitGroup) *member {
 	m := &member{
 		conn: conn, out: make(chan wire.Message, 256),
 		host: join.Get("host"), pid: join.Int("pid", 0), prog: join.Get("prog"), upid: join.Get("upid"),
@@ -48,7 +49,11 @@ func newMember(conn *wire.Conn, join wire.Message) *member {
 		images: join.Int("images", 1), state: stateRunning,
 	}
 	m.procs = []string{fmt.Sprintf("%d %s", m.pid, m.prog)}
-	go m.write()
+	talking.Add(1)
+	go func() {
+		defer talking.Done()
+		m.write()
+	}()
 	return m
 }
 
@@ -96,7 +101,7 @@ func (m *member) String() string {
 
 // serveAgent reads an agent's messages until it goes.
 func (c *Coordinator) serveAgent(conn *wire.Conn, join wire.Message) {
-	m := newMember(conn, join)
+	m := newMember(conn, join, &c.talking)
 	c.post(func() { c.admit(m, join) })
 	for {
 		msg, err := conn.Recv(0)
