@@ -64,6 +64,7 @@ func (s *mpiState) controlPage(tids map[int]int) (*splitproc.Control, error) {
 		return nil, err
 	}
 	ctl.Pending, ctl.Tokens, ctl.Lock = 0, 0, 0
+	ctl.Intr++ // a saved thread that waits for it to change must find it changed
 	ctl.Req, ctl.Rep = splitproc.ReqNone, 0
 	ctl.LowerEntry, ctl.LowerSP, ctl.LowerTable = 0, 0, 0
 	ctl.ZoneCursor = splitproc.ZoneLo
