@@ -171,7 +171,7 @@ func (a *agent) tree() []int {
 		}
 	}
 	for _, pid := range children(os.Getpid()) {
-		if !a.ckpt.owns(pid) {
+		if !ownCopy(pid) {
 			pids = descend(pids, pid)
 		}
 	}
@@ -191,6 +191,11 @@ func (a *agent) nameOf(pid int) string {
 // DMTCP's workers the agent then exits with status 0.
 func (a *agent) kill() {
 	a.killed = true
+	for _, pid := range children(os.Getpid()) {
+		if ownCopy(pid) {
+			unix.Kill(pid, unix.SIGKILL) // nobody needs the image any more
+		}
+	}
 	for _, pid := range a.tree() {
 		unix.Kill(pid, unix.SIGKILL)
 	}

@@ -12,21 +12,20 @@ import (
 
 // checkpoint is the generation that this agent takes part in.
 type checkpoint struct {
-	gen      int
-	working  bool // a goroutine of this checkpoint is at work
-	over     string
-	kill     bool
-	images   []written
-	ended    []*program // programs that ended while the engine was at work
-	children []int      // snapshots: our children, but no processes of the program
-	cancel   chan struct{}
-	mpi      *converging // nil without MPI, and once it has converged
+	gen     int
+	working bool // a goroutine of this checkpoint is at work
+	over    string
+	kill    bool
+	images  []written
+	ended   []*program  // programs that ended while the engine was at work
+	mpi     *converging // nil without MPI, and once it has converged
 }
 
 // result is how one piece of work went.
 type result struct {
 	gen    int
-	images []written // of the images, when they are durable
+	images []written // the images, when they are durable
+	failed *program  // the one that err is about
 	err    error
 	taken  bool // the snapshots are taken, the programs run on
 }
@@ -45,12 +44,10 @@ type published struct{ dir, file, name string }
 
 func (c *checkpoint) busy() bool { return c != nil && c.working }
 
-func (c *checkpoint) owns(pid int) bool { return c != nil && slices.Contains(c.children, pid) }
-
 // begin answers the announcement of a checkpoint. A program without MPI has
 // nothing to quiesce, and one that is alone in its job quiesces by itself.
 func (a *agent) begin(m wire.Message) {
-	a.ckpt = &checkpoint{gen: m.Int("gen", 0), kill: m.Bool("kill"), cancel: make(chan struct{})}
+	a.ckpt = &checkpoint{gen: m.Int("gen", 0), kill: m.Bool("kill")}
 	mpi := a.programs[0].mpi
 	if mpi != nil && a.cfg.Rank >= 0 {
 		a.ckpt.mpi = a.startConverging(mpi, a.ckpt.gen)
@@ -83,9 +80,6 @@ func (a *agent) step(m wire.Message) {
 		go func() { a.results <- a.take(c, live) }()
 	case "COMMIT", "ABORT":
 		c.over = m.Verb
-		if m.Verb == "ABORT" {
-			close(c.cancel)
-		}
 		if !c.working {
 			a.finish()
 		}
@@ -104,7 +98,7 @@ func (a *agent) take(c *checkpoint, programs []*program) result {
 	for _, p := range programs {
 		s, err := takeSnapshot(p, a.cfg.Rank, c.gen)
 		if err != nil {
-			r.err = err
+			r.err, r.failed = err, p
 			break
 		}
 		snaps = append(snaps, s)
@@ -136,8 +130,16 @@ func (a *agent) progress(r result) {
 	}
 	c.working = false
 	c.images = r.images
+	if r.failed != nil {
+		r.failed.endedBy(r.err)
+		if !r.failed.exited {
+			r.failed.reap()
+		}
+	}
 	for _, p := range c.ended {
-		p.reap()
+		if !p.exited {
+			p.reap()
+		}
 	}
 	switch {
 	case a.link.conn == nil:
@@ -201,7 +203,8 @@ func (a *agent) finish() {
 			}
 		}
 		if c.kill {
-			a.kill()
+			a.kill() // the end of the connection is the answer
+			return
 		}
 	} else {
 		for _, w := range c.images {
@@ -231,5 +234,5 @@ func (w *written) publish(gen int) error {
 // snapshot of it that is being written still is part of the generation.
 func (a *agent) mayLeave() bool {
 	c := a.ckpt
-	return c == nil || (!c.working && len(c.images) == 0) || a.killed
+	return c == nil || !c.working && (a.killed || len(c.images) == 0)
 }

@@ -1,9 +1,12 @@
 package agent
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // ownVariable reports whether a variable is for the tools alone and must not
@@ -40,4 +43,36 @@ func RankFromEnv() (rank, nranks int) {
 		return r, max(0, n)
 	}
 	return -1, 0
+}
+
+// closeLeaks keeps pipes and sockets that a launcher left open by mistake
+// from an MPI program: they would become part of its state, and nobody could
+// bring them back. What an environment variable names (PMI_FD) is meant.
+func closeLeaks() {
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return
+	}
+	meant := namedFDs()
+	for _, e := range fds {
+		fd, err := strconv.Atoi(e.Name())
+		if err != nil || fd <= 2 || meant[fd] {
+			continue
+		}
+		link, _ := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+		if strings.HasPrefix(link, "pipe:") || strings.HasPrefix(link, "socket:") {
+			unix.CloseOnExec(fd)
+		}
+	}
+}
+
+func namedFDs() map[int]bool {
+	fds := map[int]bool{}
+	for _, kv := range os.Environ() {
+		name, value, _ := strings.Cut(kv, "=")
+		if n, err := strconv.Atoi(value); err == nil && strings.Contains(name, "FD") {
+			fds[n] = true
+		}
+	}
+	return fds
 }

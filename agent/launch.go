@@ -20,6 +20,9 @@ func Launch(cfg Config, path string, argv, env []string) int {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return a.die(fmt.Errorf("become subreaper: %w", err))
 	}
+	if cfg.Rank >= 0 {
+		closeLeaks()
+	}
 	plan, err := splitproc.MakePlan(path, env)
 	if err != nil {
 		return a.die(err)

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"os"
 	"os/signal"
 	"slices"
@@ -86,18 +87,34 @@ func (a *agent) watch(p *program) error {
 // reap collects the exit status of a program that has ended. It must not run
 // while the engine waits for the same process.
 func (p *program) reap() {
-	p.exited = true
 	var ws unix.WaitStatus
-	for {
-		_, err := unix.Wait4(p.pid, &ws, 0, nil)
-		if err == unix.EINTR {
-			continue
-		}
-		if err == nil {
-			p.status = ws
-		}
-		return
+	pid, err := unix.Wait4(p.pid, &ws, unix.WNOHANG, nil)
+	for err == unix.EINTR {
+		pid, err = unix.Wait4(p.pid, &ws, unix.WNOHANG, nil)
 	}
+	if pid == p.pid {
+		p.exited, p.status = true, ws
+	}
+	if err == unix.ECHILD {
+		p.exited = true // the engine has seen its end, see endedBy
+	}
+}
+
+// endedBy notes how a program ended if err says so: the engine, waiting for
+// the program to stop, may be told of its end instead, and only once.
+func (p *program) endedBy(err error) {
+	var g *task.GoneError
+	if errors.As(err, &g) && g.TID == p.pid {
+		p.exited, p.status = true, g.Stop.WaitStatus()
+	}
+}
+
+// ownCopy reports whether a child of ours is a snapshot, which is traced from
+// its first moment to its last; a program's process is traced only while it
+// stands still for one.
+func ownCopy(pid int) bool {
+	tracer, err := task.TracerPID(pid)
+	return err == nil && tracer == os.Getpid()
 }
 
 // reapOrphans collects the descendants that were left to the agent, which is
@@ -105,7 +122,7 @@ func (p *program) reap() {
 func (a *agent) reapOrphans() {
 	for _, pid := range children(os.Getpid()) {
 		mine := slices.ContainsFunc(a.programs, func(p *program) bool { return p.pid == pid })
-		if !mine && zombie(pid) {
+		if !mine && zombie(pid) && !ownCopy(pid) {
 			unix.Wait4(pid, nil, unix.WNOHANG, nil)
 		}
 	}
