@@ -172,6 +172,8 @@ func (w *writer) data(end int64) ([]entry, error) {
 	go func() {
 		var err error
 		index, err = w.follow(marks, end)
+		for range marks { // whatever went wrong, the writer must not block
+		}
 		sums <- err
 	}()
 	err := w.store(func(mark int64) {

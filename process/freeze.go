@@ -58,7 +58,8 @@ type Frozen struct {
 	since   time.Time
 	own     task.Range // our scratch memory in the process
 	seccomp int
-	holds   int // users of tracer: this Frozen and its snapshots
+	holds   int  // users of tracer: this Frozen and its snapshots
+	settled bool // clearHazards has been here
 	thawed  bool
 }
 
@@ -270,6 +271,9 @@ func (f *Frozen) thaw() error {
 	}
 	for i := len(f.threads) - 1; i >= 0; i-- {
 		t := f.threads[i]
+		if !f.settled { // a Freeze that failed half-way
+			hideStopOf(t)
+		}
 		if err := t.Detach(0); err != nil && first == nil && !gone(t.TID) {
 			first = err
 		}

@@ -23,10 +23,16 @@ func (f *Frozen) clearHazards(deadline time.Time) error {
 			return err
 		}
 	}
+	f.settled = true
 	return nil
 }
 
 func (f *Frozen) settleThread(t *thread, vdso task.Range, deadline time.Time) error {
+	if t.stop.Kind != task.StopGroup {
+		if err := t.TakeFault(time.Until(deadline)); err != nil {
+			return err
+		}
+	}
 	r, err := t.Regs()
 	if err != nil {
 		return err
@@ -160,4 +166,13 @@ func hideStop(r task.Regs) task.Regs {
 		r.Rax = task.RestartNoHand
 	}
 	return r
+}
+
+// hideStopOf is hideStop for a thread that is only to go on.
+func hideStopOf(t *thread) {
+	if r, err := t.Regs(); err == nil {
+		if fixed := hideStop(r); fixed != r {
+			t.SetRegs(fixed)
+		}
+	}
 }

@@ -29,7 +29,13 @@ func (t *Task) Call(fn, stack uint64, timeout time.Duration, args ...uint64) (ui
 	if err := ptrace(unix.PTRACE_SETOPTIONS, t.TID, 0, unix.PTRACE_O_TRACESYSGOOD); err != nil {
 		return 0, fmt.Errorf("call function %#x in task %d: set options: %w", fn, t.TID, err)
 	}
+	if err := setSigMask(t.TID, callMask); err != nil {
+		return 0, fmt.Errorf("write signal mask of task %d: %w", t.TID, err)
+	}
 	res, err := t.call(fn, stack, time.Now().Add(timeout), args)
+	if e := setSigMask(t.TID, stepMask); e != nil && err == nil {
+		err = fmt.Errorf("write signal mask of task %d: %w", t.TID, e)
+	}
 	if e := ptrace(unix.PTRACE_SETOPTIONS, t.TID, 0, traceOptions); e != nil && err == nil {
 		err = fmt.Errorf("set options: %w", e)
 	}

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -17,6 +18,9 @@ type RSeq struct {
 
 // SigInfo is a queued signal exactly as the kernel stores it.
 type SigInfo [128]byte
+
+// Signal is its number.
+func (s *SigInfo) Signal() unix.Signal { return unix.Signal(binary.LittleEndian.Uint32(s[:])) }
 
 // Regs returns the program's registers.
 func (t *Task) Regs() (Regs, error) {

@@ -23,10 +23,13 @@ const (
 	ERESTART_RESTARTBLOCK = 516
 )
 
-// remoteMask blocks everything but the signals that the kernel raises for the
-// instruction being executed: forcing a blocked one would reset its handler.
-const remoteMask = ^uint64(1<<(unix.SIGTRAP-1) | 1<<(unix.SIGSEGV-1) | 1<<(unix.SIGBUS-1) |
-	1<<(unix.SIGILL-1) | 1<<(unix.SIGFPE-1) | 1<<(unix.SIGSYS-1))
+// stepMask blocks everything but the SIGTRAP that ends a step, which the kernel
+// forces: forcing a blocked signal would reset its handler.
+const stepMask = ^uint64(1 << (unix.SIGTRAP - 1))
+
+// callMask lets in the signals that the kernel raises for an instruction.
+const callMask = stepMask &^ uint64(1<<(unix.SIGSEGV-1)|1<<(unix.SIGBUS-1)|
+	1<<(unix.SIGILL-1)|1<<(unix.SIGFPE-1)|1<<(unix.SIGSYS-1))
 
 // borrow saves the program's registers and mask once per stop.
 func (t *Task) borrow() error {
@@ -41,7 +44,7 @@ func (t *Task) borrow() error {
 	if err != nil {
 		return err
 	}
-	if err := t.SetSigMask(remoteMask); err != nil {
+	if err := t.SetSigMask(stepMask); err != nil {
 		return err
 	}
 	t.loan = &loan{regs, mask}
@@ -161,13 +164,25 @@ func (t *Task) step(gate uint64) error {
 		case s.Kind == StopSyscall:
 			entered = true
 		case s.Kind == StopSignal && s.Signal == unix.SIGTRAP:
-			return nil
+			if r, err := t.rawRegs(); err != nil || r.Rip != gate {
+				return err
+			}
+			t.deferred = unix.SIGTRAP // somebody sent it, before the step
 		case s.Kind == StopSignal && s.Signal == unix.SIGSTOP:
 			t.deferred = unix.SIGSTOP
 		case s.Kind == StopSignal:
 			return fmt.Errorf("%v at the gate %#x", s, gate)
 		}
 	}
+}
+
+// rawRegs are the registers as they are, not those of the program.
+func (t *Task) rawRegs() (Regs, error) {
+	var r Regs
+	if err := getRegs(t.TID, &r); err != nil {
+		return r, fmt.Errorf("read registers of task %d: %w", t.TID, err)
+	}
+	return r, nil
 }
 
 // StepInsn lets the program execute one instruction, with its signals blocked,
@@ -192,12 +207,11 @@ func (t *Task) StepInsn() (Regs, error) {
 	if err != nil {
 		return Regs{}, err
 	}
-	var r Regs
-	if err := getRegs(t.TID, &r); err != nil {
-		return r, fmt.Errorf("read registers of task %d: %w", t.TID, err)
+	r, err := t.rawRegs()
+	if err == nil {
+		t.loan.regs = r
 	}
-	t.loan.regs = r
-	return r, nil
+	return r, err
 }
 
 // stepRequest chooses how to step. PTRACE_SINGLESTEP needs one stop per call

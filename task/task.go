@@ -29,7 +29,7 @@ type Task struct {
 
 	loan     *loan       // the program's state while we borrow the task
 	inSysc   bool        // stopped at a syscall-exit-stop
-	deferred unix.Signal // a SIGSTOP that arrived in the middle of a remote call
+	deferred unix.Signal // a signal that arrived in the middle of a remote call
 	bySysc   bool        // step by PTRACE_SYSCALL, see stepRequest
 	stepSet  bool
 	newTask  int // task id reported by the last clone/fork event
@@ -238,10 +238,62 @@ func (t *Task) CollectStop(timeout time.Duration, onEvent func(Stop) error) (Sto
 				err = e
 			}
 		}
+		if err == nil {
+			// Any stop uses up the request for a PTRACE_EVENT_STOP (ptrace_stop in
+			// the kernel clears JOBCTL_TRAP_STOP).
+			err = t.Interrupt()
+		}
 		if err != nil {
 			return s, err
 		}
 	}
+}
+
+// TakeFault delivers a signal that the kernel has raised for the program's last
+// instruction but not yet delivered, and stops the task again at the first
+// instruction of its handler. The task must be at a PTRACE_EVENT_STOP.
+func (t *Task) TakeFault(timeout time.Duration) error {
+	mask, err := t.SigMask()
+	if err != nil {
+		return err
+	}
+	queued, err := t.Pending(false)
+	if err != nil {
+		return err
+	}
+	for i := range queued {
+		sig := queued[i].Signal()
+		if !isFault(sig) || mask>>(sig-1)&1 == 1 {
+			continue
+		}
+		if err := t.Cont(0); err != nil {
+			return err
+		}
+		s, err := t.WaitStop(timeout)
+		if err != nil {
+			return err
+		}
+		if s.Gone() {
+			return fmt.Errorf("task %d: %v: %w", t.TID, s, ErrGone)
+		}
+		if s.Kind != StopSignal {
+			return fmt.Errorf("task %d: unexpected %v instead of %v", t.TID, s, sig)
+		}
+		if err := t.Cont(s.Signal); err != nil {
+			return err
+		}
+		_, err = t.InterruptWait(timeout)
+		return err
+	}
+	return nil
+}
+
+func isFault(s unix.Signal) bool {
+	switch s {
+	case unix.SIGSEGV, unix.SIGBUS, unix.SIGILL, unix.SIGFPE, unix.SIGTRAP, unix.SIGSYS:
+		return true
+	}
+	return false
 }
 
 // Cont gives the task back to the program, delivering sig if it is not 0.
