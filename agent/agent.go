@@ -41,7 +41,7 @@ type program struct {
 type agent struct {
 	cfg      Config
 	tracer   *task.Tracer // the thread that started the programs: they die with it
-	programs []*program   // the first is the one whose end is the agent's
+	programs []*program   // with the last the agent ends, as the first did
 	link     link
 	exits    chan *program
 	signals  chan os.Signal
@@ -84,8 +84,8 @@ func (a *agent) joined(m wire.Message) {
 	a.comp, a.gen = m.Get("comp"), m.Int("gen", 0)
 }
 
-// run is the agent's life from the moment its programs run until the first
-// of them has ended, and returns the exit status.
+// run is the agent's life from the moment its programs run until all of
+// them have ended, and returns the exit status of the first.
 func (a *agent) run() int {
 	defer a.link.close()
 	retry := time.NewTimer(time.Hour)
@@ -115,11 +115,11 @@ func (a *agent) run() int {
 		case p := <-a.exits:
 			a.ended(p)
 		}
-		if p := a.programs[0]; p.exited && a.mayLeave() {
+		if len(a.live()) == 0 && a.mayLeave() {
 			if a.killed {
 				return 0
 			}
-			return leave(p.status)
+			return leave(a.programs[0].status)
 		}
 	}
 }
