@@ -87,7 +87,21 @@ func MakePlan(program string, env []string) (*Plan, error) {
 			}
 		}
 	}
+	p.late(env, f)
 	return p, nil
+}
+
+// late plans for a program that needs no MPI library by itself but was started
+// by an MPI launcher: it may load one at run time, as Python does. It gets the
+// stub of the launcher's family; until it calls MPI that changes nothing.
+func (p *Plan) late(env []string, f *finder) {
+	abi := launcherFamily(env)
+	for _, name := range libraryNames[abi] {
+		if path := f.find(name, nil); path != "" {
+			p.ABI, p.SONAME, p.Library = abi, name, path
+			return
+		}
+	}
 }
 
 // lookup finds a variable in an environment; "" if it is not set.

@@ -1,4 +1,5 @@
 /* core_env.c - the start and the end of MPI, time, names, memory. */
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -153,6 +154,8 @@ int core_Abort(MPI_Comm comm, int errorcode)
 			t->lower_fs = core_lower->main_fs; /* the process ends; it need not be ours */
 		t->state = MANA_IN;
 		MPI_Comm world = core_world.lower;
+		/* The library ends by its own libc's exit, which knows nothing of the program's streams. */
+		fflush(0);
 		LOWER(t, core_lower->f.Abort(world, errorcode));
 	}
 	syscall(SYS_exit_group, errorcode ? errorcode : 1);

@@ -3,6 +3,7 @@
  * The lower half only ever returns errors; what happens then is decided here,
  * in the upper half, when the call is over.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "core_objects.h"
@@ -126,8 +127,10 @@ int core_error(MPI_Comm comm, int errclass, const char *function)
 	if (c->errh == MPI_ERRORS_RETURN)
 		return errclass;
 	struct core_errh *e = errh_of(c->errh);
-	if (!e)
+	if (!e) {
+		fflush(0); /* as the real library's exit does */
 		core_die("%s: %s", function, core_error_text(errclass));
+	}
 	core_front.comm_errh(e->fn, comm, errclass);
 	return errclass;
 }
