@@ -15,7 +15,7 @@ func compile(t *testing.T, out, source string, args ...string) {
 	if _, err := exec.LookPath("gcc"); err != nil {
 		t.Skip("no C compiler")
 	}
-	c := exec.Command("gcc", append([]string{"-x", "c", "-", "-o", out}, args...)...)
+	c := exec.Command("gcc", append([]string{"-x", "c", "-", "-x", "none", "-o", out}, args...)...)
 	c.Stdin = strings.NewReader(source)
 	if b, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("compile %s: %v\n%s", out, err, b)
