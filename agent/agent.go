@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 	"mana/cli"
+	"mana/image"
 	"mana/task"
 	"mana/wire"
 )
@@ -21,6 +22,7 @@ type Config struct {
 	Rank     int    // in MPI_COMM_WORLD, -1 without MPI
 	NRanks   int    // its size, 0 if not known yet
 	Quiet    int
+	Codec    image.Codec // of the images it writes
 }
 
 // program is one program under the agent's care, with what identifies it in

@@ -109,7 +109,7 @@ func (a *agent) take(c *checkpoint, programs []*program) result {
 	for _, s := range snaps {
 		if r.err == nil {
 			var w written
-			if w, r.err = s.write(); r.err == nil {
+			if w, r.err = s.write(a.cfg.Codec); r.err == nil {
 				r.images = append(r.images, w)
 			}
 		}

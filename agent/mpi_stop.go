@@ -79,6 +79,9 @@ func (m *mpiProgram) drain(f *process.Frozen) error {
 	if m.ctl.State() != splitproc.Inited {
 		return nil
 	}
+	if err := f.RunLower(); err != nil { // its progress threads may hold locks
+		return err
+	}
 	return f.DoOn(int(m.ctl.MainTID), func(t *task.Task) error {
 		rc, err := t.Call(m.ctl.FnDrain, m.ctl.CallStack, drainTimeout)
 		if err != nil {

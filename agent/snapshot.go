@@ -84,8 +84,8 @@ func (s *snapshot) thaw() error {
 }
 
 // write makes the image durable.
-func (s *snapshot) write() (written, error) {
-	r, err := image.Write(s.s, s.path(), image.WriteOptions{})
+func (s *snapshot) write(c image.Codec) (written, error) {
+	r, err := image.Write(s.s, s.path(), image.WriteOptions{Codec: c})
 	if err != nil {
 		return written{}, err
 	}

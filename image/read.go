@@ -142,4 +142,15 @@ func (im *Image) ReadAt(b []byte, off int64) (int, error) {
 }
 
 // chunk returns the data of a chunk.
-func (im *Image) chunk(i int, buf []byte) ([]byte, error) { return im.stored(i, buf) }
+func (im *Image) chunk(i int, buf []byte) ([]byte, error) {
+	b, err := im.stored(i, buf)
+	if err != nil {
+		return nil, err
+	}
+	n := min(ChunkSize, im.DataEnd()-DataStart-int64(i)*ChunkSize)
+	b, err = im.h.Codec.expand(b, int(n))
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint image %s: %w: chunk %d does not expand (%s): %w", im.Path, ErrDamaged, i, im.h.Codec, err)
+	}
+	return b, nil
+}

@@ -28,12 +28,17 @@ type Source interface {
 	// the file of the given name, which is also open as f. The fastest way is its
 	// own business. It calls done with the position up to which all is stored.
 	WriteExtents(f *os.File, name string, es []Extent, done func(int64)) error
+	// ReadMemory reads the source's memory, for an image that is compressed.
+	ReadMemory(addr uint64, b []byte) error
 	// Metadata describes the source; called after Extents.
 	Metadata() ([]byte, error)
 }
 
 // WriteOptions change how an image is written.
 type WriteOptions struct {
+	// Codec compresses the image. An uncompressed one is written, and read at
+	// restart, much faster.
+	Codec Codec
 	// NoSync leaves out the fsync, for tests and measurements.
 	NoSync bool
 }
@@ -73,7 +78,7 @@ func write(src Source, path string, o WriteOptions) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{f: f, src: src, extents: es, sync: !o.NoSync}
+	w := &writer{f: f, src: src, extents: es, sync: !o.NoSync, codec: o.Codec}
 	res, err := w.run()
 	if err == nil && !o.NoSync {
 		err = f.Sync()
@@ -129,6 +134,7 @@ type writer struct {
 	src     Source
 	extents []Extent
 	sync    bool
+	codec   Codec
 }
 
 func (w *writer) run() (*Result, error) {
@@ -136,7 +142,13 @@ func (w *writer) run() (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	index, err := w.data(end)
+	var index []entry
+	fileEnd := end
+	if w.codec == None {
+		index, err = w.data(end)
+	} else {
+		index, fileEnd, err = w.compressed(end)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +156,7 @@ func (w *writer) run() (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.finish(end, end, meta, index)
+	return w.finish(end, fileEnd, meta, index)
 }
 
 // layoutEnd checks that extents are contiguous and returns where they end.
@@ -215,7 +227,7 @@ func (w *writer) store(done func(int64)) error {
 func (w *writer) finish(end, fileEnd int64, meta []byte, index []entry) (*Result, error) {
 	table := encodeIndex(index)
 	h := header{
-		DataEnd: uint64(end),
+		Codec: w.codec, DataEnd: uint64(end),
 		MetaOff: uint64(fileEnd), MetaLen: uint64(len(meta)), MetaSum: checksum(meta),
 		IndexOff: uint64(fileEnd) + uint64(len(meta)), Chunks: uint64(len(index)), IndexSum: checksum(table),
 	}

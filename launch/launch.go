@@ -68,7 +68,8 @@ func start(name string, o *options, failure int) int {
 	if err != nil {
 		return cli.Die(name, failure, err)
 	}
-	cfg := agent.Config{Name: name, Dial: place.Dial, CkptDir: dir, Interval: interval, Rank: -1, Quiet: o.Quiet}
+	cfg := agent.Config{Name: name, Dial: place.Dial, CkptDir: dir, Interval: interval, Rank: -1, Quiet: o.Quiet,
+		Codec: o.Codec()}
 	if o.MPI || o.KernelLoader || strings.HasPrefix(name, "mana") {
 		cfg.Rank, cfg.NRanks = agent.RankFromEnv()
 	}

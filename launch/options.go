@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"mana/cli"
+	"mana/image"
 )
 
 // Join are the options by which launch and restart choose a coordinator.
@@ -22,7 +23,9 @@ type Join struct {
 	Ckptdir      string `short:"c" env:"DMTCP_CHECKPOINT_DIR" help:"Directory for checkpoint images (default: the current one)."`
 	CoordLogfile string `env:"DMTCP_COORD_LOG_FILENAME" help:"Log file of a coordinator that is started."`
 	Quiet        int    `short:"q" type:"counter" help:"Print less; may be repeated."`
-	Gzip         bool   `negatable:"" hidden:""`
+	Gzip         bool   `negatable:"" env:"DMTCP_GZIP" help:"Compress images (default: no)."`
+	Zstd         bool   `help:"Compress images by zstd."`
+	XZ           bool   `name:"xz" help:"Compress images by xz (slow)."`
 }
 
 // options is the command line of dmtcp_launch and mana_launch.
@@ -35,6 +38,19 @@ type options struct {
 	UniqueNames    bool     `name:"enable-unique-checkpoint-filenames" aliases:"disable-unique-checkpoint-filenames" hidden:""`
 	ModifyEnv      bool     `hidden:""`
 	Command        []string `arg:"" optional:"" passthrough:"partial" help:"The program and its arguments."`
+}
+
+// Codec is the compression that was asked for.
+func (j *Join) Codec() image.Codec {
+	switch {
+	case j.XZ:
+		return image.XZ
+	case j.Zstd:
+		return image.Zstd
+	case j.Gzip:
+		return image.Gzip
+	}
+	return image.None
 }
 
 // port returns the port to use and whether anybody named one.

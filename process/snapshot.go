@@ -140,6 +140,9 @@ func (s *Snapshot) Extents() ([]image.Extent, error) {
 	return s.extents, nil
 }
 
+// ReadMemory implements image.Source.
+func (s *Snapshot) ReadMemory(addr uint64, b []byte) error { return s.mem.Read(addr, b) }
+
 // Metadata implements image.Source.
 func (s *Snapshot) Metadata() ([]byte, error) { return json.Marshal(s.State) }
 

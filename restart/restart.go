@@ -75,7 +75,7 @@ func (o *options) run(name string, mana bool, failure int) int {
 	if err != nil {
 		return cli.Die(name, failure, err)
 	}
-	cfg := agent.Config{Name: name, Rank: rank, NRanks: r.Total, Quiet: o.Quiet}
+	cfg := agent.Config{Name: name, Rank: rank, NRanks: r.Total, Quiet: o.Quiet, Codec: o.Codec()}
 	if rank < 0 {
 		cfg.NRanks = 0
 	}

@@ -360,8 +360,11 @@ func (t *Task) SetScratch(addr, size uint64) { t.scratch = Range{addr, size} }
 // Scratch returns what SetScratch named.
 func (t *Task) Scratch() Range { return t.scratch }
 
-// Inherit takes gate and scratch of another task of the same address space.
-func (t *Task) Inherit(o *Task) { t.gate, t.scratch = o.gate, o.scratch }
+// Inherit takes gate and scratch of another task of the same process.
+func (t *Task) Inherit(o *Task) {
+	t.gate, t.scratch = o.gate, o.scratch
+	t.bySysc, t.stepSet = o.bySysc, o.stepSet // signal dispositions are the process'
+}
 
 // NewTask is the id of the task reported by the last clone or fork event that
 // a remote system call caused, 0 if none.
