@@ -35,6 +35,7 @@ type program struct {
 	exited bool
 	status unix.WaitStatus
 	image  published
+	born   uint64      // its start time, of descendants
 	mpi    *mpiProgram // nil without MPI
 }
 
@@ -42,8 +43,9 @@ type program struct {
 // beside it and reports through channels.
 type agent struct {
 	cfg      Config
-	tracer   *task.Tracer // the thread that started the programs: they die with it
-	programs []*program   // with the last the agent ends, as the first did
+	tracer   *task.Tracer     // the thread that started the programs: they die with it
+	programs []*program       // with the last the agent ends, as the first did
+	kin      map[int]*program // their descendants that have been saved, by number
 	link     link
 	exits    chan *program
 	signals  chan os.Signal
@@ -57,7 +59,7 @@ type agent struct {
 
 func newAgent(cfg Config) *agent {
 	return &agent{
-		cfg: cfg, tracer: task.NewTracer(), link: link{dial: cfg.Dial, in: make(chan inbound, 16)},
+		kin: make(map[int]*program), cfg: cfg, tracer: task.NewTracer(), link: link{dial: cfg.Dial, in: make(chan inbound, 16)},
 		exits: make(chan *program, 16), results: make(chan result, 16), outgoing: make(chan wire.Message, 16), signals: notifySignals(),
 	}
 }

@@ -95,13 +95,21 @@ func (a *agent) live() []*program {
 func (a *agent) take(c *checkpoint, programs []*program) result {
 	r := result{gen: c.gen}
 	var snaps []*snapshot
-	for _, p := range programs {
-		s, err := takeSnapshot(p, a.cfg.Rank, c.gen)
-		if err != nil {
-			r.err, r.failed = err, p
-			break
+	if len(programs) == 0 {
+		r.err = errors.New("the program has ended")
+	} else if p := programs[0]; p.mpi != nil {
+		var s *snapshot
+		if s, r.err = takeSnapshot(p, a.cfg.Rank, c.gen); r.err == nil {
+			snaps = append(snaps, s)
+		} else {
+			r.failed = p
 		}
-		snaps = append(snaps, s)
+	} else {
+		f := &family{a: a, roots: programs, gen: c.gen}
+		r.failed, r.err = f.take()
+		if r.err == nil {
+			snaps = f.all
+		}
 	}
 	if r.err == nil {
 		a.results <- result{gen: c.gen, taken: true}
@@ -202,6 +210,7 @@ func (a *agent) finish() {
 				a.warn("checkpoint %d: %v", c.gen, err)
 			}
 		}
+		a.unpublishEnded(c)
 		if c.kill {
 			a.kill() // the end of the connection is the answer
 			return

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -48,6 +49,10 @@ func (r *Restart) Run(cfg Config) int {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return a.die(fmt.Errorf("become subreaper: %w", err))
 	}
+	saved, err := r.load()
+	if err != nil {
+		return a.die(err)
+	}
 	for _, s := range r.Images {
 		dir := s.Dir
 		if cfg.CkptDir != "" {
@@ -66,7 +71,8 @@ func (r *Restart) Run(cfg Config) int {
 		return a.die(err)
 	}
 	a.joined(in)
-	restored, err := r.rebuild(a)
+	restored, err := r.rebuild(a, saved)
+	saved.close()
 	if err == nil {
 		a.link.send("RESTORED", "gen", r.Generation)
 		if err = a.awaitResume(); err == nil {
@@ -84,61 +90,132 @@ func (r *Restart) Run(cfg Config) int {
 	return a.run()
 }
 
-// rebuild restores every program up to the point where only Resume is left.
-func (r *Restart) rebuild(a *agent) ([]*process.Restored, error) {
-	var all []*process.Restored
-	for i, s := range r.Images {
-		restored, err := r.restore(a, s, a.programs[i])
-		if restored != nil {
-			all = append(all, restored)
-		}
-		if err != nil {
-			return all, fmt.Errorf("restart from %s: %w", s.Path, err)
-		}
-		a.programs[i].pid = restored.PID()
-		if err := a.watch(a.programs[i]); err != nil {
-			return all, err
-		}
-	}
-	return all, nil
+// saved are the opened images, parents before their children.
+type saved []opened
+
+type opened struct {
+	process.Saved
+	image *image.Image
 }
 
-func (r *Restart) restore(a *agent, s Saved, p *program) (*process.Restored, error) {
+func (all saved) close() {
+	for _, o := range all {
+		o.image.Close()
+	}
+}
+
+// load opens the images and orders them, r.Images too.
+func (r *Restart) load() (saved, error) {
+	var all saved
+	for _, s := range r.Images {
+		o, err := s.open()
+		if err != nil {
+			all.close()
+			return nil, fmt.Errorf("restart from %s: %w", s.Path, err)
+		}
+		all = append(all, o)
+	}
+	pids := make(map[int]int)
+	for i, o := range all {
+		pids[o.State.PID] = i
+	}
+	depth := func(o opened) int {
+		n := 0
+		for i, ok := pids[o.State.PPID]; ok && n <= len(all); i, ok = pids[o.State.PPID] {
+			o = all[i]
+			n++
+		}
+		return n
+	}
+	order := make([]int, len(all))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(x, y int) int { return depth(all[x]) - depth(all[y]) })
+	images, sorted := make([]Saved, len(all)), make(saved, len(all))
+	for to, from := range order {
+		images[to], sorted[to] = r.Images[from], all[from]
+	}
+	r.Images = images
+	return sorted, nil
+}
+
+func (s Saved) open() (opened, error) {
 	im, err := image.Open(s.Path)
+	if err != nil {
+		return opened{}, err
+	}
+	st := new(process.State)
+	if s.Sum != "" && s.Sum != im.Checksum {
+		err = fmt.Errorf("%w: its checksum is not the one that the manifest has", image.ErrDamaged)
+	} else if err = json.Unmarshal(im.Metadata, st); err != nil {
+		err = fmt.Errorf("%w: %w", image.ErrDamaged, err)
+	}
+	if err != nil {
+		im.Close()
+		return opened{}, err
+	}
+	return opened{process.Saved{State: st, Memory: im}, im}, nil
+}
+
+// rebuild restores every program up to the point where only Resume is left.
+func (r *Restart) rebuild(a *agent, all saved) ([]*process.Restored, error) {
+	opt := process.RestoreOptions{
+		SetTIDs: r.Numbers == KeepNumbers, DropCaps: pidns.Inside() && os.Geteuid() != 0, DieWithParent: true,
+		Stdio: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, NoTruncate: r.NoTruncate, TailDir: r.Images[0].Dir, Warn: a.warn,
+	}
+	restored, err := r.restore(a, all, opt)
+	for i, p := range restored {
+		a.programs[i].pid = p.PID()
+		if err == nil {
+			err = a.watch(a.programs[i])
+		}
+	}
+	return restored, err
+}
+
+func (r *Restart) restore(a *agent, all saved, opt process.RestoreOptions) ([]*process.Restored, error) {
+	if st := all[0].State; st.MPI != nil {
+		if len(all) > 1 {
+			return nil, errors.New("an MPI program cannot be restarted together with others by one command")
+		}
+		return r.restoreMPI(a, all[0], opt)
+	}
+	var tree []process.Saved
+	for _, o := range all {
+		tree = append(tree, o.Saved)
+	}
+	var restored []*process.Restored
+	err := a.tracer.Do(func() (err error) {
+		restored, err = process.RestoreTree(tree, opt)
+		return err
+	})
+	return restored, err
+}
+
+// restoreMPI restores the one rank of an MPI job that is this agent's.
+func (r *Restart) restoreMPI(a *agent, o opened, opt process.RestoreOptions) ([]*process.Restored, error) {
+	mpi, err := parseMPIState(o.State.MPI)
 	if err != nil {
 		return nil, err
 	}
-	defer im.Close()
-	if s.Sum != "" && s.Sum != im.Checksum {
-		return nil, fmt.Errorf("%w: its checksum is not the one that the manifest has", image.ErrDamaged)
-	}
-	st := new(process.State)
-	if err := json.Unmarshal(im.Metadata, st); err != nil {
-		return nil, fmt.Errorf("%w: %w", image.ErrDamaged, err)
-	}
-	opt := process.RestoreOptions{
-		Memory: im, SetTIDs: r.Numbers == KeepNumbers, DropCaps: pidns.Inside() && os.Geteuid() != 0, DieWithParent: true,
-		Stdio: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, NoTruncate: r.NoTruncate, TailDir: s.Dir, Warn: a.warn,
-	}
-	var restored *process.Restored
-	var mpi *mpiState
-	if st.MPI != nil {
-		if mpi, err = parseMPIState(st.MPI); err != nil {
-			return nil, err
-		}
-		opt.Keep = inherited
-	}
-	err = a.tracer.Do(func() (err error) {
-		if restored, err = process.Restore(st, opt); err == nil && mpi != nil {
+	p := a.programs[0]
+	opt.Keep, opt.Memory = inherited, o.Memory
+	var all []*process.Restored
+	var kept map[int]int
+	err = a.tracer.Do(func() error {
+		restored, err := process.Restore(o.State, opt)
+		if err == nil {
+			all, kept = append(all, restored), restored.Kept()
 			p.mpi, err = restoreMPI(restored, mpi, os.Environ())
 		}
 		return err
 	})
-	if err == nil && mpi != nil {
-		plan := &splitproc.Plan{Program: st.Exe.Path, ABI: splitproc.ABI(mpi.ABI)}
-		go p.mpi.serve(splitproc.LowerOptions{Plan: plan, Env: renumber(os.Environ(), restored.Kept())}, a.warn)
+	if err == nil {
+		plan := &splitproc.Plan{Program: o.State.Exe.Path, ABI: splitproc.ABI(mpi.ABI)}
+		go p.mpi.serve(splitproc.LowerOptions{Plan: plan, Env: renumber(os.Environ(), kept)}, a.warn)
 	}
-	return restored, err
+	return all, err
 }
 
 // awaitResume waits until the coordinator says that everybody is rebuilt.

@@ -23,15 +23,24 @@ type snapshot struct {
 	name   string
 }
 
-// takeSnapshot stops the program for as long as it takes to copy its state
+// newSnapshot makes room for the image of a program. That comes before its
+// stop: a directory that cannot be written costs the program nothing.
+func newSnapshot(p *program, rank, gen int) (*snapshot, error) {
+	s := &snapshot{p: p, dir: p.dir}
+	s.file, s.name = manifest.ImageNames(rank, gen, p.name, p.upid)
+	if err := os.MkdirAll(filepath.Dir(s.path()), 0o700); err != nil {
+		return nil, fmt.Errorf("make room for the image: %w", err)
+	}
+	return s, nil
+}
+
+// takeSnapshot stops an MPI program for as long as it takes to copy its state
 // and lets it go on. Where the copy cannot be had the program stays stopped
 // until its image is written.
 func takeSnapshot(p *program, rank, gen int) (*snapshot, error) {
-	s := &snapshot{p: p, dir: p.dir}
-	s.file, s.name = manifest.ImageNames(rank, gen, p.name, p.upid)
-	// Before the stop: a directory that cannot be written costs the program nothing.
-	if err := os.MkdirAll(filepath.Dir(s.path()), 0o700); err != nil {
-		return nil, fmt.Errorf("make room for the image: %w", err)
+	s, err := newSnapshot(p, rank, gen)
+	if err != nil {
+		return nil, err
 	}
 	if err := s.freeze(); err != nil {
 		return nil, errors.Join(err, s.thaw())
@@ -48,12 +57,6 @@ func takeSnapshot(p *program, rank, gen int) (*snapshot, error) {
 // freeze stops the program, quiesces its MPI and copies its state.
 func (s *snapshot) freeze() (err error) {
 	m := s.p.mpi
-	if m == nil {
-		if s.frozen, err = process.Freeze(s.p.pid, process.Options{SeccompFilters: ownFilters()}); err == nil {
-			s.s, err = s.frozen.Snapshot()
-		}
-		return err
-	}
 	var state json.RawMessage
 	if s.frozen, err = m.freeze(process.Options{SeccompFilters: ownFilters()}); err == nil {
 		err = m.drain(s.frozen)

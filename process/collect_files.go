@@ -202,7 +202,7 @@ func describe(pid int, open []*openFile) {
 		if k := strings.Compare(a.Link, b.Link); k != 0 {
 			return k
 		}
-		if k, err := task.CompareFiles(pid, a.FD, b.FD); err == nil {
+		if k, err := task.CompareFiles(pid, a.FD, pid, b.FD); err == nil {
 			return k
 		}
 		return a.FD - b.FD // kcmp is not permitted: take them as different

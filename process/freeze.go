@@ -31,6 +31,8 @@ type Options struct {
 	// NoFork saves from the stopped process itself instead of from a
 	// copy-on-write child.
 	NoFork bool
+	// Children says that the program's children are checkpointed with it.
+	Children bool
 	// Timeout bounds how long to wait for all threads to stop, default 10 s.
 	Timeout time.Duration
 }
@@ -95,7 +97,7 @@ func (f *Frozen) freeze() error {
 		return err
 	}
 	// Only now nothing can change any more.
-	if err := checkChildren(f.PID); err != nil {
+	if err := checkChildren(f.PID, &f.opts); err != nil {
 		return err
 	}
 	slices.SortStableFunc(f.threads, func(a, b *thread) int {

@@ -44,6 +44,7 @@ type State struct {
 	Timers      []Timer   `json:"posix_timers"`
 	VMAs        []VMA     `json:"vmas"`
 	Files       []File    `json:"files"`
+	Zombies     []Zombie  `json:"zombies,omitempty"` // children that ended, not waited for
 
 	// LowerHalf are the address ranges whose mappings are not part of the state.
 	LowerHalf []task.Range `json:"lower_half,omitempty"`
@@ -225,27 +226,30 @@ const (
 // File is one descriptor. Descriptors with equal Description share an open file
 // description: only the first of them carries its contents.
 type File struct {
-	FD          int      `json:"fd"`
-	CloseOnExec bool     `json:"cloexec,omitempty"`
-	Description int      `json:"description"`
-	Kind        FileKind `json:"kind"`
-	Link        string   `json:"link"` // what /proc/PID/fd/N says
-	Path        string   `json:"path,omitempty"`
-	Flags       int      `json:"flags"` // O_*, as fdinfo gives them, without O_CLOEXEC
-	Pos         int64    `json:"pos"`
-	Dev         uint64   `json:"dev,omitempty"`
-	Inode       uint64   `json:"ino,omitempty"`
-	Rdev        uint64   `json:"rdev,omitempty"`
-	Mode        uint32   `json:"mode,omitempty"`
-	Size        int64    `json:"size,omitempty"`
-	MtimeNs     int64    `json:"mtime_ns,omitempty"`
-	Deleted     bool     `json:"deleted,omitempty"`
-	AtEnd       bool     `json:"at_end,omitempty"` // written sequentially: position = size, or O_APPEND
-	SharedID    string   `json:"shared_id,omitempty"`
-	Contents    []Run    `json:"contents,omitempty"` // of a deleted file or memfd; Addr = position in it
-	Data        []byte   `json:"data,omitempty"`     // bytes in a pipe
-	Owner       *Owner   `json:"owner,omitempty"`
-	Locks       []Lock   `json:"locks,omitempty"`
+	FD          int  `json:"fd"`
+	CloseOnExec bool `json:"cloexec,omitempty"`
+	Description int  `json:"description"`
+	// Shared is equal for descriptors of different processes that share an open
+	// file description.
+	Shared   string   `json:"shared,omitempty"`
+	Kind     FileKind `json:"kind"`
+	Link     string   `json:"link"` // what /proc/PID/fd/N says
+	Path     string   `json:"path,omitempty"`
+	Flags    int      `json:"flags"` // O_*, as fdinfo gives them, without O_CLOEXEC
+	Pos      int64    `json:"pos"`
+	Dev      uint64   `json:"dev,omitempty"`
+	Inode    uint64   `json:"ino,omitempty"`
+	Rdev     uint64   `json:"rdev,omitempty"`
+	Mode     uint32   `json:"mode,omitempty"`
+	Size     int64    `json:"size,omitempty"`
+	MtimeNs  int64    `json:"mtime_ns,omitempty"`
+	Deleted  bool     `json:"deleted,omitempty"`
+	AtEnd    bool     `json:"at_end,omitempty"` // written sequentially: position = size, or O_APPEND
+	SharedID string   `json:"shared_id,omitempty"`
+	Contents []Run    `json:"contents,omitempty"` // of a deleted file or memfd; Addr = position in it
+	Data     []byte   `json:"data,omitempty"`     // bytes in a pipe
+	Owner    *Owner   `json:"owner,omitempty"`
+	Locks    []Lock   `json:"locks,omitempty"`
 
 	Pipe     *Pipe     `json:"pipe,omitempty"`
 	EventFD  *EventFD  `json:"eventfd,omitempty"`

@@ -209,7 +209,7 @@ func TestRefusals(t *testing.T) {
 	c.Start()
 	t.Cleanup(func() { c.Process.Kill(); c.Wait() })
 	for i := 0; i < 500; i++ {
-		if checkChildren(c.Process.Pid) != nil {
+		if checkChildren(c.Process.Pid, &Options{}) != nil {
 			break
 		}
 		time.Sleep(time.Millisecond)

@@ -36,14 +36,18 @@ func precheck(pid int, o *Options) error {
 	if st["Seccomp"] == "1" {
 		return refuse(pid, "is in seccomp strict mode")
 	}
-	if err := checkChildren(pid); err != nil {
+	if err := checkChildren(pid, o); err != nil {
 		return err
 	}
 	return checkObjects(pid, o)
 }
 
-// checkChildren refuses a program that has started others.
-func checkChildren(pid int) error {
+// checkChildren refuses a program that has started others, unless these are
+// checkpointed too.
+func checkChildren(pid int, o *Options) error {
+	if o.Children {
+		return nil
+	}
 	tids, err := tasks(pid)
 	if err != nil {
 		return fmt.Errorf("look at process %d: %w", pid, err)
@@ -52,7 +56,7 @@ func checkChildren(pid int) error {
 		b, _ := readProc(pid, "task/"+strconv.Itoa(tid)+"/children")
 		for _, c := range strings.Fields(string(b)) {
 			comm, _ := os.ReadFile("/proc/" + c + "/comm")
-			return refuse(pid, "has a child process %s (%s); trees of processes are not supported",
+			return refuse(pid, "has a child process %s (%s)",
 				c, strings.TrimSpace(string(comm)))
 		}
 	}

@@ -44,6 +44,8 @@ type Restored struct {
 	State *State
 	tasks []*task.Task // in the order of State.Threads
 	opt   RestoreOptions
+	fam   *family
+	sock  int // to receive what other processes share, above fdBase
 	gate  task.Range
 	main  *task.Task
 	// fdBase is above every descriptor of the saved process and of Keep; what the rebuilding
@@ -56,25 +58,13 @@ type Restored struct {
 	kept     map[int]int         // of opt.Keep, to their present numbers
 }
 
-// Restore rebuilds the saved process in a new one. It must be called on the
-// thread of a task.Tracer. When it fails nothing is left behind.
+// Restore rebuilds one saved process in a new one; see RestoreTree.
 func Restore(st *State, opt RestoreOptions) (*Restored, error) {
-	if opt.Warn == nil {
-		opt.Warn = func(string, ...any) {}
+	all, err := RestoreTree([]Saved{{st, opt.Memory}}, opt)
+	if err != nil {
+		return nil, err
 	}
-	if len(st.Threads) == 0 {
-		return nil, errors.New("restore: the image has no threads")
-	}
-	if err := checkCPU(st); err != nil {
-		return nil, fmt.Errorf("restore process %d: %w", st.PID, err)
-	}
-	r := &Restored{State: st, opt: opt, shared: make(map[string]int),
-		pipes: make(map[uint64]pipeEnds), kept: make(map[int]int), pairs: make(map[uint64]int)}
-	if err := r.build(); err != nil {
-		r.Kill()
-		return nil, fmt.Errorf("restore %s (process %d): %w", st.Comm, st.PID, err)
-	}
-	return r, nil
+	return all[0], nil
 }
 
 func (r *Restored) build() error {
@@ -82,7 +72,6 @@ func (r *Restored) build() error {
 		name string
 		run  func() error
 	}{
-		{"start a husk", r.spawnHusk},
 		{"empty the husk", r.emptyHusk},
 		{"map the vdso", r.restoreVDSO},
 		{"open files", r.restoreFiles},
@@ -95,9 +84,16 @@ func (r *Restored) build() error {
 		{"restore signals and timers", r.restoreSignals},
 	}
 	for _, s := range steps {
-		if err := s.run(); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
+		if err := r.step(s.name, s.run); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func (r *Restored) step(name string, run func() error) error {
+	if err := run(); err != nil {
+		return fmt.Errorf("restore %s (process %d): %s: %w", r.State.Comm, r.State.PID, name, err)
 	}
 	return nil
 }

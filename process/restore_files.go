@@ -36,7 +36,7 @@ func init() {
 // restoreFiles rebuilds the descriptor table. What came with the husk is first
 // moved out of the way.
 func (r *Restored) restoreFiles() error {
-	r.fdBase = 3
+	r.fdBase = huskSock + 1
 	for i := range r.State.Files {
 		r.fdBase = max(r.fdBase, r.State.Files[i].FD+1)
 	}
@@ -49,6 +49,13 @@ func (r *Restored) restoreFiles() error {
 			return fmt.Errorf("move fd %d: %w", fd, err)
 		}
 		r.stdioFDs[fd] = int(n)
+	}
+	if r.fam.sock[1] >= 0 {
+		n, err := r.main.Fcntl(huskSock, unix.F_DUPFD, uint64(r.fdBase))
+		if err != nil {
+			return fmt.Errorf("move fd %d: %w", huskSock, err)
+		}
+		r.sock = int(n)
 	}
 	for _, fd := range r.opt.Keep {
 		n, err := r.main.Fcntl(fd, unix.F_DUPFD, uint64(r.fdBase))
@@ -84,13 +91,14 @@ func (r *Restored) restoreFile(f *File, byDescription map[int]int) error {
 		}
 		return r.place(from, f)
 	}
-	open := openers[f.Kind]
-	fd := -1
-	if open != nil {
-		var err error
-		if fd, err = open(r, f); err != nil {
-			return err
+	fd, err := r.take(f.Shared)
+	if open := openers[f.Kind]; fd < 0 && err == nil && open != nil {
+		if fd, err = open(r, f); err == nil && fd >= 0 {
+			err = r.offer(f.Shared, fd)
 		}
+	}
+	if err != nil {
+		return err
 	}
 	if fd < 0 {
 		r.opt.Warn("fd %d (%s) cannot be restored and is closed", f.FD, f.Link)

@@ -21,12 +21,33 @@ const (
 	userEnd = 0x7ffffffff000
 )
 
-// spawnHusk makes the process: a seed (any program, stopped at its exec) takes
-// on what has to be in force before an exec and becomes, or with SetTIDs
-// clones, the process that execs the saved program's binary.
+// spawnHusk makes the process. It is a child of its parent's husk if that is
+// rebuilt too; else a seed (any program, stopped at its exec) becomes it, or
+// with SetTIDs clones it. What has to be in force before an exec comes next, and
+// then the process execs the saved program's binary.
 func (r *Restored) spawnHusk() error {
+	var err error
+	if p := r.parent(); p != nil {
+		err = r.cloneChild(p.main)
+	} else {
+		err = r.spawnRoot()
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := r.main.Personality(r.State.Personality); err != nil {
+		return fmt.Errorf("personality %#x: %w", r.State.Personality, err)
+	}
+	if err := r.raiseLimits(); err != nil {
+		return err
+	}
+	return r.execHusk(r.main)
+}
+
+// spawnRoot makes a process that is our child.
+func (r *Restored) spawnRoot() error {
 	seed, err := task.SpawnTraced("/proc/self/exe", []string{"mana"}, nil,
-		task.Attr{Files: r.stdio(), DieWithParent: r.opt.DieWithParent})
+		task.Attr{Files: r.inherited(), DieWithParent: r.opt.DieWithParent})
 	if err != nil {
 		return err
 	}
@@ -39,23 +60,19 @@ func (r *Restored) spawnHusk() error {
 			return err
 		}
 	}
-	husk := r.main
-	if _, err := husk.Personality(r.State.Personality); err != nil {
-		return fmt.Errorf("personality %#x: %w", r.State.Personality, err)
-	}
-	if err := r.raiseLimits(); err != nil {
-		return err
-	}
-	return r.execHusk(husk)
+	return r.lead()
 }
 
-func (r *Restored) stdio() []uintptr {
+func (r *Restored) inherited() []uintptr {
 	files := make([]uintptr, 3)
 	for i, f := range r.opt.Stdio {
 		files[i] = uintptr(i)
 		if f != nil {
 			files[i] = f.Fd()
 		}
+	}
+	if r.fam.sock[1] >= 0 {
+		files = append(files, uintptr(r.fam.sock[1])) // huskSock
 	}
 	return files
 }

@@ -108,23 +108,30 @@ func mapType(v *VMA) int {
 }
 
 // sharedObject returns the descriptor of the shared memory object behind the
-// mapping, or -1 if nothing else of the process refers to it, so that an
-// anonymous shared mapping will do.
+// mapping, or -1 if nothing else refers to it, so that an anonymous shared
+// mapping will do.
 func (r *Restored) sharedObject(v *VMA) (int, error) {
 	if fd, ok := r.shared[v.SharedID]; ok {
 		return fd, nil
 	}
 	users, size := 0, uint64(0)
-	for i := range r.State.VMAs {
-		if o := &r.State.VMAs[i]; o.Shared && o.SharedID == v.SharedID {
-			users++
-			size = max(size, o.Offset+o.Len())
+	for _, st := range r.states() {
+		for i := range st.VMAs {
+			if o := &st.VMAs[i]; o.Shared && o.SharedID == v.SharedID {
+				users++
+				size = max(size, o.Offset+o.Len())
+			}
 		}
 	}
 	if users < 2 || v.SharedID == "" {
 		return -1, nil
 	}
-	fd, err := r.newMemfd("shared", int64(size))
+	fd, err := r.take("memory " + v.SharedID)
+	if err == nil && fd < 0 {
+		if fd, err = r.newMemfd("shared", int64(size)); err == nil {
+			err = r.offer("memory "+v.SharedID, fd)
+		}
+	}
 	if err == nil {
 		r.shared[v.SharedID] = fd
 	}

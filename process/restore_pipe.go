@@ -1,6 +1,7 @@
 package process
 
 import (
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -18,13 +19,9 @@ func (r *Restored) openPipe(f *File) (int, error) {
 		}
 		return -1, nil
 	}
-	p, ok := r.pipes[f.Inode]
-	if !ok {
-		var err error
-		if p, err = r.newPipe(f); err != nil {
-			return -1, err
-		}
-		r.pipes[f.Inode] = p
+	p, err := r.pipe(f)
+	if err != nil {
+		return -1, err
 	}
 	end := p.read
 	if f.Flags&unix.O_ACCMODE == unix.O_WRONLY {
@@ -38,23 +35,46 @@ func (r *Restored) openPipe(f *File) (int, error) {
 	return r.lift(fd)
 }
 
-func (r *Restored) bothEnds(f *File) bool {
-	var ends [2]bool
-	for i := range r.State.Files {
-		o := &r.State.Files[i]
-		if o.Kind != FilePipe || o.Inode != f.Inode {
-			continue
-		}
-		switch o.Flags & unix.O_ACCMODE {
-		case unix.O_RDONLY:
-			ends[0] = true
-		case unix.O_WRONLY:
-			ends[1] = true
-		default:
-			ends = [2]bool{true, true}
+// pipe returns the pipe of f, made by whoever needs it first.
+func (r *Restored) pipe(f *File) (pipeEnds, error) {
+	p, ok := r.pipes[f.Inode]
+	if ok {
+		return p, nil
+	}
+	ids := [2]string{fmt.Sprint("pipe out of ", f.Inode), fmt.Sprint("pipe into ", f.Inode)}
+	var err error
+	if p.read, err = r.take(ids[0]); err != nil {
+		return p, err
+	}
+	if p.read >= 0 {
+		p.write, err = r.take(ids[1])
+	} else if p, err = r.newPipe(f); err == nil {
+		err = errors.Join(r.offer(ids[0], p.read), r.offer(ids[1], p.write))
+	}
+	r.pipes[f.Inode] = p
+	return p, err
+}
+
+// pipeFiles are all descriptors of the pipe of f in all processes.
+func (r *Restored) pipeFiles(f *File) []*File {
+	var out []*File
+	for _, st := range r.states() {
+		for i := range st.Files {
+			if o := &st.Files[i]; o.Kind == FilePipe && o.Inode == f.Inode {
+				out = append(out, o)
+			}
 		}
 	}
-	return ends[0] && ends[1]
+	return out
+}
+
+// bothEnds tells whether the program has both ends of the pipe of f.
+func (r *Restored) bothEnds(f *File) bool {
+	ends := 0
+	for _, o := range r.pipeFiles(f) {
+		ends |= pipeEnd(o.Flags)
+	}
+	return ends == 3
 }
 
 // newPipe makes a pipe with the saved capacity and contents.
@@ -70,19 +90,19 @@ func (r *Restored) newPipe(f *File) (pipeEnds, error) {
 	if p.write, err = r.lift(wr); err != nil {
 		return p, err
 	}
-	for i := range r.State.Files {
-		o := &r.State.Files[i]
-		if o.Kind != FilePipe || o.Inode != f.Inode {
-			continue
-		}
+	var data []byte // every reading process may have it
+	for _, o := range r.pipeFiles(f) {
 		if o.Pipe != nil && o.Pipe.Size > 0 {
 			if _, err := r.main.Fcntl(p.write, unix.F_SETPIPE_SZ, uint64(o.Pipe.Size)); err != nil {
 				r.opt.Warn("the pipe at fd %d has not its size %d: %v", o.FD, o.Pipe.Size, err)
 			}
 		}
-		if err := r.writeAll(p.write, o.Data); err != nil {
-			return p, fmt.Errorf("refill the pipe: %w", err)
+		if len(o.Data) > 0 {
+			data = o.Data
 		}
+	}
+	if err := r.writeAll(p.write, data); err != nil {
+		return p, fmt.Errorf("refill the pipe: %w", err)
 	}
 	return p, nil
 }

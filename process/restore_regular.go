@@ -30,8 +30,8 @@ func (r *Restored) openPath(f *File) (int, error) {
 // openRegular opens a file at its saved position.
 func (r *Restored) openRegular(f *File) (int, error) {
 	if f.Deleted {
-		if fd, ok := r.shared[f.SharedID]; ok {
-			return r.reopen(fd, f)
+		if fd, err := r.sharedFile(f); fd >= 0 || err != nil {
+			return fd, err
 		}
 		return r.openDeleted(f)
 	}
@@ -125,6 +125,9 @@ func (r *Restored) openDeleted(f *File) (int, error) {
 	}
 	if f.SharedID != "" {
 		r.shared[f.SharedID] = fd
+		if err := r.offer("memory "+f.SharedID, fd); err != nil {
+			return -1, err
+		}
 	}
 	if err := r.writeContents(fd, f); err != nil {
 		return -1, err
@@ -135,8 +138,8 @@ func (r *Restored) openDeleted(f *File) (int, error) {
 // openMemFD makes a memfd with the saved contents; memory mapped from the same
 // one finds it in r.shared.
 func (r *Restored) openMemFD(f *File) (int, error) {
-	if fd, ok := r.shared[f.SharedID]; ok {
-		return r.reopen(fd, f)
+	if fd, err := r.sharedFile(f); fd >= 0 || err != nil {
+		return fd, err
 	}
 	name := "memfd"
 	if f.MemFD != nil {
@@ -148,9 +151,26 @@ func (r *Restored) openMemFD(f *File) (int, error) {
 	}
 	if f.SharedID != "" {
 		r.shared[f.SharedID] = fd
+		if err := r.offer("memory "+f.SharedID, fd); err != nil {
+			return -1, err
+		}
 	}
 	if err := r.writeContents(fd, f); err != nil {
 		return -1, err
+	}
+	return r.reopen(fd, f)
+}
+
+// sharedFile opens again a file without a name that has already been made, or
+// returns -1.
+func (r *Restored) sharedFile(f *File) (int, error) {
+	fd, ok := r.shared[f.SharedID]
+	if !ok {
+		var err error
+		if fd, err = r.take("memory " + f.SharedID); fd < 0 || err != nil {
+			return -1, err
+		}
+		r.shared[f.SharedID] = fd
 	}
 	return r.reopen(fd, f)
 }

@@ -28,10 +28,12 @@ func (r *Restored) peer(f *File) *File {
 	if f.Socket.PeerIno == 0 || f.Socket.Domain != unix.AF_UNIX {
 		return nil
 	}
-	for i := range r.State.Files {
-		o := &r.State.Files[i]
-		if o.Kind == FileSocket && o.Inode == f.Socket.PeerIno && o.Socket != nil {
-			return o
+	for _, st := range r.states() {
+		for i := range st.Files {
+			o := &st.Files[i]
+			if o.Kind == FileSocket && o.Inode == f.Socket.PeerIno && o.Socket != nil {
+				return o
+			}
 		}
 	}
 	return nil
@@ -41,6 +43,12 @@ func (r *Restored) peer(f *File) *File {
 // is asked for, and returns the end of f.
 func (r *Restored) openPair(f *File) (int, error) {
 	if fd, ok := r.pairs[f.Inode]; ok {
+		return r.setFlags(fd, f)
+	}
+	if fd, err := r.take(fmt.Sprint("socket ", f.Inode)); fd >= 0 || err != nil {
+		if err != nil {
+			return -1, err
+		}
 		return r.setFlags(fd, f)
 	}
 	o := r.peer(f)
@@ -57,6 +65,9 @@ func (r *Restored) openPair(f *File) (int, error) {
 	r.refill(b, f)
 	r.refill(a, o)
 	r.pairs[o.Inode] = b
+	if err := r.offer(fmt.Sprint("socket ", o.Inode), b); err != nil {
+		return -1, err
+	}
 	return r.setFlags(a, f)
 }
 

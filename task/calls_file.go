@@ -274,3 +274,31 @@ func (t *Task) fd(nr uint64, args ...uint64) (int, error) {
 	n, err := t.Syscall(nr, args...)
 	return int(n), err
 }
+
+// ReceiveFD receives one descriptor over a unix socket (recvmsg(2),
+// SCM_RIGHTS).
+func (t *Task) ReceiveFD(sock int) (int, error) {
+	const iov, data, control, controlLen = 64, 96, 112, 24
+	base := t.scratch.Addr
+	le := binary.LittleEndian
+	b := make([]byte, control+controlLen)
+	le.PutUint64(b[16:], base+iov) // struct msghdr
+	le.PutUint64(b[24:], 1)
+	le.PutUint64(b[32:], base+control)
+	le.PutUint64(b[40:], controlLen)
+	le.PutUint64(b[iov:], base+data)
+	le.PutUint64(b[iov+8:], 1)
+	if _, err := t.withIn(unix.SYS_RECVMSG, func(p []uint64) []uint64 {
+		return []uint64{uint64(sock), p[0], unix.MSG_CMSG_CLOEXEC | unix.MSG_DONTWAIT}
+	}, b); err != nil {
+		return -1, err
+	}
+	c, err := t.out(control, controlLen)
+	if err != nil {
+		return -1, err
+	}
+	if le.Uint64(c) < 20 || le.Uint32(c[8:]) != unix.SOL_SOCKET || le.Uint32(c[12:]) != unix.SCM_RIGHTS {
+		return -1, fmt.Errorf("no descriptor in the message")
+	}
+	return int(le.Uint32(c[16:])), nil
+}

@@ -2,6 +2,7 @@ package task
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -81,4 +82,23 @@ func CopyIn(pid int, addr uint64, data []byte) (int, error) {
 func (t *Task) Capset(header, data []byte) error {
 	_, err := t.withIn(unix.SYS_CAPSET, func(p []uint64) []uint64 { return p }, header, data)
 	return err
+}
+
+// ExitGroup ends the task's process and waits for its end.
+func (t *Task) ExitGroup(status int) error {
+	if _, err := t.Syscall(unix.SYS_EXIT_GROUP, uint64(status)); !errors.Is(err, ErrGone) {
+		return fmt.Errorf("task %d did not exit: %w", t.TID, err)
+	}
+	return nil
+}
+
+// EndBy ends the task's process by a signal and waits for its end.
+func (t *Task) EndBy(sig unix.Signal) error {
+	if err := t.SetSigMask(0); err != nil {
+		return err
+	}
+	if err := ptrace(unix.PTRACE_CONT, t.TID, 0, uintptr(sig)); err != nil {
+		return fmt.Errorf("continue task %d: %w", t.TID, err)
+	}
+	return t.Reap(5 * time.Second)
 }

@@ -2,11 +2,11 @@ package task
 
 import "golang.org/x/sys/unix"
 
-// CompareFiles orders two descriptors of a process by their open file
+// CompareFiles orders two descriptors, each of a process, by their open file
 // description: 0 means that they share one (kcmp(2), KCMP_FILE).
-func CompareFiles(pid, a, b int) (int, error) {
+func CompareFiles(pidA, a, pidB, b int) (int, error) {
 	const kcmpFile = 0
-	r, _, e := unix.Syscall6(unix.SYS_KCMP, uintptr(pid), uintptr(pid), kcmpFile, uintptr(a), uintptr(b), 0)
+	r, _, e := unix.Syscall6(unix.SYS_KCMP, uintptr(pidA), uintptr(pidB), kcmpFile, uintptr(a), uintptr(b), 0)
 	if e != 0 {
 		return 0, e
 	}

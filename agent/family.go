@@ -1,0 +1,146 @@
+package agent
+
+import (
+	"errors"
+	"maps"
+	"os"
+	"slices"
+
+	"mana/manifest"
+	"mana/process"
+)
+
+// family is what one checkpoint of programs without MPI saves: the programs,
+// all their descendants, and orphans that came to the agent. Their stops
+// overlap, so that what goes on between them is caught at one instant.
+type family struct {
+	a     *agent
+	roots []*program
+	gen   int
+	all   []*snapshot
+}
+
+// kin returns the programs' processes and their descendants, parents first.
+func (f *family) kin() []*program {
+	var pids []int
+	for _, p := range f.roots {
+		pids = descend(pids, p.pid)
+	}
+	for _, pid := range children(os.Getpid()) {
+		pids = descend(pids, pid)
+	}
+	var out []*program
+	for _, pid := range pids {
+		out = append(out, f.programOf(pid))
+	}
+	return out
+}
+
+// programOf finds the record of a process, or starts one.
+func (f *family) programOf(pid int) *program {
+	for _, p := range f.roots {
+		if p.pid == pid {
+			return p
+		}
+	}
+	p, born := f.a.kin[pid], startTime(pid)
+	if p == nil || p.born != born {
+		p = &program{pid: pid, upid: uniqueID(pid), dir: f.roots[0].dir, born: born}
+		f.a.kin[pid] = p
+	}
+	p.name = progName(pid) // it may have executed another program
+	return p
+}
+
+// take stops all processes and copies their state. Processes that are started
+// while the first are being stopped are stopped too.
+func (f *family) take() (failed *program, err error) {
+	for {
+		fresh := 0
+		for _, p := range f.kin() {
+			if slices.ContainsFunc(f.all, func(s *snapshot) bool { return s.p == p }) {
+				continue
+			}
+			fresh++
+			if err := f.stop(p); err != nil {
+				return p, errors.Join(err, f.thaw(true))
+			}
+		}
+		if fresh == 0 {
+			break
+		}
+	}
+	var snaps []*process.Snapshot
+	for _, s := range f.all {
+		if s.s, err = s.frozen.Snapshot(); err != nil {
+			return s.p, errors.Join(err, f.thaw(true))
+		}
+		snaps = append(snaps, s.s)
+	}
+	if err := process.Link(snaps); err != nil {
+		return f.roots[0], errors.Join(err, f.thaw(true))
+	}
+	return nil, f.thaw(false)
+}
+
+// stop stops one process; one that has ended meanwhile is no failure unless it
+// is the program itself.
+func (f *family) stop(p *program) error {
+	s, err := newSnapshot(p, f.a.cfg.Rank, f.gen)
+	if err != nil {
+		return err
+	}
+	s.frozen, err = process.Freeze(p.pid, process.Options{SeccompFilters: ownFilters(), Children: true})
+	if err != nil {
+		if process.Ended(p.pid) && !slices.Contains(f.roots, p) {
+			return nil
+		}
+		return err
+	}
+	f.all = append(f.all, s)
+	return nil
+}
+
+// thaw lets everybody go on, but for those whose memory could not be copied:
+// they wait until their image is written, unless nothing is to be written.
+func (f *family) thaw(all bool) error {
+	var errs []error
+	for _, s := range f.all {
+		if all && s.s != nil {
+			errs = append(errs, s.s.Close())
+		}
+		if all || !s.s.Live() {
+			errs = append(errs, s.thaw())
+		}
+	}
+	if !all {
+		// Those that wait are written first.
+		slices.SortStableFunc(f.all, func(x, y *snapshot) int {
+			switch {
+			case x.s.Live() == y.s.Live():
+				return 0
+			case x.s.Live():
+				return -1
+			}
+			return 1
+		})
+	}
+	return errors.Join(errs...)
+}
+
+// unpublishEnded removes the images of processes that the committed generation
+// does not have any more.
+func (a *agent) unpublishEnded(c *checkpoint) {
+	known := append(slices.Clone(a.programs), slices.Collect(maps.Values(a.kin))...)
+	for _, p := range known {
+		old := p.image
+		if old.dir == "" || slices.ContainsFunc(c.images, func(w written) bool { return w.p == p }) {
+			continue
+		}
+		if err := manifest.Unpublish(old.dir, old.file, old.name); err != nil {
+			a.warn("remove the image of %s, which has ended: %v", p.name, err)
+		}
+		p.image = published{}
+		delete(a.kin, p.pid)
+	}
+}

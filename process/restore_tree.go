@@ -1,0 +1,267 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"mana/task"
+
+	"golang.org/x/sys/unix"
+)
+
+// Saved is one process of a computation that is rebuilt.
+type Saved struct {
+	State  *State
+	Memory io.ReaderAt
+}
+
+// family are the processes that are rebuilt together. What they share (open
+// file descriptions, pipes, memory) is made in the first that needs it; a copy
+// of the descriptor comes to us and is sent to the others over a socket that
+// all husks inherit.
+type family struct {
+	members []*Restored
+	sock    [2]int         // ours, and the husks'
+	files   map[string]int // our copies
+}
+
+// huskSock is the number under which a husk inherits the socket.
+const huskSock = 3
+
+// RestoreTree rebuilds processes that were saved together, each as the child of
+// its parent if that is among them, and returns them in the order given. It must
+// be called on the thread of a task.Tracer. When it fails nothing is left behind.
+func RestoreTree(all []Saved, opt RestoreOptions) ([]*Restored, error) {
+	if opt.Warn == nil {
+		opt.Warn = func(string, ...any) {}
+	}
+	fam := &family{sock: [2]int{-1, -1}, files: make(map[string]int)}
+	defer fam.close()
+	for _, s := range all {
+		if err := check(s.State); err != nil {
+			return nil, err
+		}
+		o := opt
+		o.Memory = s.Memory
+		fam.members = append(fam.members, &Restored{State: s.State, opt: o, fam: fam, shared: make(map[string]int),
+			pipes: make(map[uint64]pipeEnds), kept: make(map[int]int), pairs: make(map[uint64]int)})
+	}
+	if err := fam.build(); err != nil {
+		for i := len(fam.members) - 1; i >= 0; i-- {
+			fam.members[i].Kill()
+		}
+		return nil, err
+	}
+	return fam.members, nil
+}
+
+func check(st *State) error {
+	if len(st.Threads) == 0 {
+		return fmt.Errorf("restore process %d: the image has no threads", st.PID)
+	}
+	if err := checkCPU(st); err != nil {
+		return fmt.Errorf("restore process %d: %w", st.PID, err)
+	}
+	return nil
+}
+
+func (fam *family) close() {
+	for _, fd := range fam.files {
+		unix.Close(fd)
+	}
+	for _, fd := range fam.sock {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}
+
+// build starts all husks, parents first, then fills them.
+func (fam *family) build() error {
+	if len(fam.members) > 1 {
+		var err error
+		if fam.sock, err = unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0); err != nil {
+			return fmt.Errorf("make a socket pair: %w", err)
+		}
+	}
+	for started := 0; started < len(fam.members); {
+		before := started
+		for _, r := range fam.members {
+			if r.main != nil || r.parent() != nil && r.parent().main == nil {
+				continue
+			}
+			if err := r.step("start a husk", r.spawnHusk); err != nil {
+				return err
+			}
+			started++
+		}
+		if started == before {
+			return errors.New("restore: the images name each other as parents")
+		}
+	}
+	for _, r := range fam.members {
+		if err := r.step("end children that had ended", r.restoreZombies); err != nil {
+			return err
+		}
+		if err := r.step("join its session", r.joinGroup); err != nil {
+			return err
+		}
+	}
+	for _, r := range fam.members {
+		if err := r.build(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parent is the rebuilt parent of r, nil if it is not one of the family.
+func (r *Restored) parent() *Restored { return r.fam.byPID(r.State.PPID) }
+
+func (fam *family) byPID(pid int) *Restored {
+	for _, m := range fam.members {
+		if m.State.PID == pid {
+			return m
+		}
+	}
+	return nil
+}
+
+// states are those of all processes that are rebuilt together.
+func (r *Restored) states() []*State {
+	var out []*State
+	for _, m := range r.fam.members {
+		out = append(out, m.State)
+	}
+	return out
+}
+
+// cloneChild makes the husk of r as a child of its parent's.
+func (r *Restored) cloneChild(parent *task.Task) error {
+	args := task.CloneArgs{ExitSignal: uint64(unix.SIGCHLD)}
+	if r.opt.SetTIDs {
+		args.SetTID = []int32{int32(r.State.PID)}
+	}
+	pid, err := parent.Clone3(args)
+	if err != nil {
+		return err
+	}
+	r.main = task.Attached(pid, parent)
+	r.tasks = []*task.Task{r.main}
+	if err := r.main.WaitAttached(10 * time.Second); err != nil {
+		return err
+	}
+	// Sessions pass on at birth, so a leader must be one before it has children.
+	return r.lead()
+}
+
+// restoreZombies makes children that have ended already.
+func (r *Restored) restoreZombies() error {
+	for _, z := range r.State.Zombies {
+		args := task.CloneArgs{ExitSignal: uint64(unix.SIGCHLD)}
+		if r.opt.SetTIDs {
+			args.SetTID = []int32{int32(z.PID)}
+		}
+		pid, err := r.main.Clone3(args)
+		if err != nil {
+			return err
+		}
+		t := task.Attached(pid, r.main)
+		if err := t.WaitAttached(10 * time.Second); err != nil {
+			return err
+		}
+		if ws := unix.WaitStatus(z.Status); ws.Signaled() {
+			// No second core dump.
+			_ = unix.Prlimit(pid, unix.RLIMIT_CORE, &unix.Rlimit{}, nil)
+			err = t.EndBy(ws.Signal())
+		} else {
+			err = t.ExitGroup(ws.ExitStatus())
+		}
+		t.Forget()
+		if err != nil {
+			return fmt.Errorf("end child %d: %w", z.PID, err)
+		}
+	}
+	return nil
+}
+
+// lead makes r the leader of its session or process group if it was that.
+// A process whose parent is not rebuilt stays in the restarter's group.
+func (r *Restored) lead() error {
+	switch r.State.PID {
+	case r.State.SID:
+		if _, err := r.main.Setsid(); err != nil {
+			return fmt.Errorf("setsid: %w", err)
+		}
+	case r.State.PGID:
+		if r.parent() != nil {
+			if err := r.main.Setpgid(0, 0); err != nil {
+				return fmt.Errorf("setpgid: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// joinGroup puts a process into the group of another that is neither itself
+// nor its parent's.
+func (r *Restored) joinGroup() error {
+	p := r.parent()
+	if p == nil || r.State.PGID == r.State.PID || r.State.PGID == p.State.PGID || r.State.SID == r.State.PID {
+		return nil
+	}
+	leader := r.fam.byPID(r.State.PGID)
+	if leader == nil {
+		r.opt.Warn("process %d leaves its process group %d, whose leader is gone", r.State.PID, r.State.PGID)
+		return r.main.Setpgid(0, 0)
+	}
+	pid, err := leader.main.Getpid()
+	if err == nil {
+		err = r.main.Setpgid(0, pid)
+	}
+	if err != nil {
+		r.opt.Warn("process %d does not join process group %d: %v", r.State.PID, r.State.PGID, err)
+	}
+	return nil
+}
+
+// take returns a descriptor in r of something that another process of the
+// family has made, or -1 if nobody has yet.
+func (r *Restored) take(id string) (int, error) {
+	fd, ok := r.fam.files[id]
+	if !ok || id == "" {
+		return -1, nil
+	}
+	if err := unix.Sendmsg(r.fam.sock[0], []byte{0}, unix.UnixRights(fd), nil, 0); err != nil {
+		return -1, fmt.Errorf("send a descriptor to process %d: %w", r.main.TID, err)
+	}
+	n, err := r.main.ReceiveFD(r.sock)
+	if err != nil {
+		return -1, fmt.Errorf("receive a descriptor: %w", err)
+	}
+	return r.lift(n)
+}
+
+// offer keeps a copy of a descriptor of r for the others.
+func (r *Restored) offer(id string, fd int) error {
+	if id == "" || len(r.fam.members) == 1 {
+		return nil
+	}
+	pidfd, err := unix.PidfdOpen(r.main.TID, 0)
+	if err != nil {
+		return os.NewSyscallError("pidfd_open", err)
+	}
+	defer unix.Close(pidfd)
+	n, err := unix.PidfdGetfd(pidfd, fd, 0)
+	if err != nil {
+		return os.NewSyscallError("pidfd_getfd", err)
+	}
+	if old, ok := r.fam.files[id]; ok {
+		unix.Close(old)
+	}
+	r.fam.files[id] = n
+	return nil
+}
