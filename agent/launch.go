@@ -20,12 +20,18 @@ func Launch(cfg Config, path string, argv, env []string) int {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return a.die(fmt.Errorf("become subreaper: %w", err))
 	}
-	if cfg.Rank >= 0 {
-		closeLeaks()
-	}
 	plan, err := splitproc.MakePlan(path, env)
 	if err != nil {
 		return a.die(err)
+	}
+	// Whatever the tool's name: a rank that is taken for a program of its own
+	// would be saved at another moment than its peers.
+	if plan.ABI != splitproc.NoMPI && cfg.Rank < 0 {
+		cfg.Rank, cfg.NRanks = RankFromEnv()
+		a.cfg.Rank, a.cfg.NRanks = cfg.Rank, cfg.NRanks
+	}
+	if cfg.Rank >= 0 {
+		closeLeaks()
 	}
 	if env, err = plan.Env(env); err != nil {
 		return a.die(err)
