@@ -118,6 +118,9 @@ func (c *collector) relations() error {
 		return err
 	}
 	st.ParentDeath = int(death[0])
+	if m, err := c.leader().Membarrier(task.MembarrierGet); err == nil {
+		st.Membarrier = m
+	}
 	return nil
 }
 

@@ -27,7 +27,7 @@ func (c *collector) socket(o *openFile) error {
 	s.Local = sockaddr(fd, false)
 	s.Remote = sockaddr(fd, true)
 	if s.Domain == unix.AF_UNIX && !s.Listen {
-		if s.Queue, err = peekSocket(fd, s.Type); err != nil {
+		if s.Queue, err = peekSocket(fd); err != nil {
 			return err
 		}
 	}
@@ -37,11 +37,15 @@ func (c *collector) socket(o *openFile) error {
 
 // peekSocket copies the messages that wait in a unix socket. A stream is one
 // message; of a packet socket the peek offset walks over the queue.
-func peekSocket(fd, typ int) ([][]byte, error) {
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PEEK_OFF, 0); err != nil {
+func peekSocket(fd int) ([][]byte, error) {
+	before, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PEEK_OFF)
+	if err == nil {
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PEEK_OFF, 0)
+	}
+	if err != nil {
 		return nil, err
 	}
-	defer unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PEEK_OFF, -1)
+	defer unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PEEK_OFF, before)
 	var queue [][]byte
 	buf := make([]byte, 1<<20)
 	for {

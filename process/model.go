@@ -26,6 +26,7 @@ type State struct {
 	Seccomp     int       `json:"seccomp_filters"` // how many the program had, ours included
 	THPDisable  bool      `json:"thp_disable"`
 	Subreaper   bool      `json:"child_subreaper"`
+	Membarrier  int       `json:"membarrier"` // registered commands, MEMBARRIER_CMD_*
 	ParentDeath int       `json:"pdeath_signal"`
 	OOMScoreAdj int       `json:"oom_score_adj"`
 	StopSignal  int       `json:"stop_signal"` // job-control stop in force, 0 if running
@@ -173,6 +174,8 @@ type VMA struct {
 	SharedID string `json:"shared_id,omitempty"`
 	// Flags are the two-letter VmFlags that matter: gd lo lf sr rr dc dd mg hg nh wf ht nr sl.
 	Flags []string `json:"flags,omitempty"`
+	// Guards are ranges without access that madvise(MADV_GUARD_INSTALL) made.
+	Guards []task.Range `json:"guards,omitempty"`
 	// Whole says that every page with contents was saved, so that a file mapping
 	// can be rebuilt without its file.
 	Whole bool  `json:"whole,omitempty"`

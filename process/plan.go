@@ -1,6 +1,7 @@
 package process
 
 import (
+	"errors"
 	"math"
 
 	"golang.org/x/sys/unix"
@@ -13,7 +14,7 @@ import (
 func (s *Snapshot) plan() error {
 	if s.child {
 		// Pipes must see their end when the program closes them, not later.
-		if err := s.target.CloseRange(0, math.MaxUint32); err != nil {
+		if err := s.closeFiles(); err != nil {
 			return err
 		}
 		if err := s.dropRSeq(); err != nil {
@@ -32,6 +33,23 @@ func (s *Snapshot) plan() error {
 	s.c.identifyFiles()
 	p := planner{s: s, end: image.DataStart}
 	return p.run()
+}
+
+// closeFiles closes all descriptors of the child.
+func (s *Snapshot) closeFiles() error {
+	err := s.target.CloseRange(0, math.MaxUint32)
+	if !errors.Is(err, unix.ENOSYS) { // before Linux 5.9
+		return err
+	}
+	for _, f := range s.State.Files {
+		if err := s.target.Close(f.FD); err != nil {
+			return err
+		}
+	}
+	for _, fd := range s.c.f.opts.ExcludeFDs {
+		s.target.Close(fd)
+	}
+	return nil
 }
 
 // dropRSeq ends the child's rseq registration: the kernel would write to its
@@ -87,6 +105,12 @@ func (p *planner) put(addr uint64, data []byte) Run {
 // vma places the pages of one mapping.
 func (p *planner) vma(i int) error {
 	v := &p.s.State.VMAs[i]
+	var err error
+	if !v.Shared && v.Kind != KindVsyscall {
+		if v.Guards, err = p.pages.Guards(task.Range{Addr: v.Start, Len: v.Len()}); err != nil {
+			return err
+		}
+	}
 	ranges, err := p.saved(v)
 	if err != nil || len(ranges) == 0 {
 		return err

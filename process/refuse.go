@@ -30,7 +30,11 @@ func precheck(pid int, o *Options) error {
 	if t, _ := task.TracerPID(pid); t != 0 {
 		return refuse(pid, "is traced by process %d (a debugger?)", t)
 	}
-	if n := number(st["Seccomp_filters"]); n > o.SeccompFilters {
+	n := number(st["Seccomp_filters"])
+	if _, counted := st["Seccomp_filters"]; !counted && st["Seccomp"] == "2" && o.SeccompFilters == 0 {
+		n = 1 // before Linux 5.9
+	}
+	if n > o.SeccompFilters {
 		return refuse(pid, "has installed a seccomp filter of its own")
 	}
 	if st["Seccomp"] == "1" {

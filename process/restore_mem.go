@@ -215,6 +215,8 @@ func (o *openedFiles) close() error {
 	return nil
 }
 
+const madvGuardInstall = 102 // include/uapi/asm-generic/mman-common.h, Linux 6.13
+
 // advice are the VmFlags that madvise sets.
 var advice = map[string]int{
 	"sr": unix.MADV_SEQUENTIAL, "rr": unix.MADV_RANDOM, "dc": unix.MADV_DONTFORK, "dd": unix.MADV_DONTDUMP,
@@ -234,6 +236,11 @@ func (r *Restored) finishVMA(v *VMA) error {
 		}
 		if err := r.main.Madvise(v.Start, v.Len(), a); err != nil && !errors.Is(err, unix.EINVAL) {
 			return err
+		}
+	}
+	for _, g := range v.Guards {
+		if err := r.main.Madvise(g.Addr, g.Len, madvGuardInstall); err != nil {
+			r.opt.Warn("the guard pages at %#x are lost: %v", g.Addr, err)
 		}
 	}
 	if v.Has("lo") {

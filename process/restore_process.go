@@ -37,6 +37,13 @@ func (r *Restored) restoreProcess() error {
 			return fmt.Errorf("prctl %d: %w", f.op, err)
 		}
 	}
+	for bit := 0; st.Membarrier>>bit != 0; bit++ {
+		if cmd := 1 << bit; st.Membarrier&cmd != 0 {
+			if _, err := t.Membarrier(cmd); err != nil {
+				r.opt.Warn("membarrier command %#x is not registered: %v", cmd, err)
+			}
+		}
+	}
 	r.restoreOOM()
 	return nil
 }

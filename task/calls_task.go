@@ -2,6 +2,7 @@ package task
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -101,10 +102,29 @@ func (t *Task) SigAltStack(ss []byte) (old []byte, err error) {
 // TIDAddress reads the address that is cleared when the thread ends.
 func (t *Task) TIDAddress() (uint64, error) {
 	b, err := t.PrctlOut(unix.PR_GET_TID_ADDRESS, 8)
+	if errors.Is(err, unix.EINVAL) { // kernel without CONFIG_CHECKPOINT_RESTORE
+		return t.glibcTIDAddress()
+	}
 	if err != nil {
 		return 0, fmt.Errorf("clear_child_tid of task %d: %w", t.TID, err)
 	}
 	return binary.LittleEndian.Uint64(b), nil
+}
+
+// glibcTIDAddress is where glibc has the thread's id, which is the address that
+// it asks the kernel to clear. 0 if it is not glibc's thread.
+func (t *Task) glibcTIDAddress() (uint64, error) {
+	const tidInPthread = 0x2d0 // offset in struct pthread, which is at the fs base
+	r, err := t.Regs()
+	if err != nil {
+		return 0, err
+	}
+	var b [4]byte
+	addr := r.Fs_base + tidInPthread
+	if t.ReadMem(addr, b[:]) != nil || int(binary.LittleEndian.Uint32(b[:])) != t.TID {
+		return 0, nil
+	}
+	return addr, nil
 }
 
 // SetTIDAddress is set_tid_address(2).
@@ -215,6 +235,12 @@ func (t *Task) Personality(p uint32) (uint32, error) {
 	old, err := t.Syscall(unix.SYS_PERSONALITY, uint64(p))
 	return uint32(old), err
 }
+
+// MembarrierGet asks for the registered commands (Linux 6.3).
+const MembarrierGet = 1 << 9
+
+// Membarrier is membarrier(2).
+func (t *Task) Membarrier(cmd int) (int, error) { return t.fd(unix.SYS_MEMBARRIER, uint64(cmd), 0, 0) }
 
 // Setsid is setsid(2).
 func (t *Task) Setsid() (int, error) { return t.fd(unix.SYS_SETSID) }

@@ -13,8 +13,9 @@ import (
 
 // Pages tells which pages of a process have contents of their own.
 type Pages struct {
-	f   *os.File
-	old bool // no PAGEMAP_SCAN (before Linux 6.7): read the table itself
+	f       *os.File
+	old     bool // no PAGEMAP_SCAN (before Linux 6.7): read the table itself
+	noGuard bool // no guard pages (before Linux 6.15)
 }
 
 // OpenPages opens /proc/PID/pagemap.
@@ -54,8 +55,13 @@ func (p *Pages) Private(r Range) ([]Range, error) {
 	return p.pages(r, privateArg, true)
 }
 
-var privateArg = scanArg{inverted: pageIsFile | pageIsZero, mask: pageIsFile | pageIsZero,
+// privateArg leaves out guard pages, which count as swapped out.
+var privateArg = scanArg{inverted: pageIsFile | pageIsZero | pageIsGuard, mask: pageIsFile | pageIsZero | pageIsGuard,
 	anyOf: pageIsPresent | pageIsSwapped, ret: pageIsFile}
+
+// PrivateByTable is Private for kernels without PAGEMAP_SCAN. It cannot tell the
+// zero page.
+func (p *Pages) PrivateByTable(r Range) ([]Range, error) { return p.read(r, true) }
 
 // First returns the first page of a range that Private would return, or an empty
 // range.
@@ -82,16 +88,17 @@ func (p *Pages) First(r Range) (Range, error) {
 // Present returns the pages of a range that are mapped or swapped out, whomever
 // they belong to.
 func (p *Pages) Present(r Range) ([]Range, error) {
-	return p.pages(r, scanArg{anyOf: pageIsPresent | pageIsSwapped, ret: pageIsGuard}, false)
+	return p.pages(r, scanArg{inverted: pageIsGuard, mask: pageIsGuard, anyOf: pageIsPresent | pageIsSwapped,
+		ret: pageIsFile}, false)
 }
 
 // Guards returns the guard pages (MADV_GUARD_INSTALL) of a range.
 func (p *Pages) Guards(r Range) ([]Range, error) {
-	if p.old {
+	if p.old || p.noGuard {
 		return nil, nil
 	}
 	rs, err := p.scan(r, scanArg{mask: pageIsGuard, ret: pageIsGuard})
-	if errors.Is(err, unix.EINVAL) { // category unknown before 6.15
+	if p.noGuard || errors.Is(err, unix.ENOTTY) {
 		return nil, nil
 	}
 	return rs, err
@@ -115,7 +122,14 @@ func (p *Pages) scan(r Range, a scanArg) ([]Range, error) {
 	a.vec, a.vecLen = uint64(uintptr(unsafe.Pointer(&vec))), uint64(len(vec))
 	var out []Range
 	for a.start < a.end {
+		if p.noGuard {
+			a.inverted, a.mask = a.inverted&^pageIsGuard, a.mask&^pageIsGuard
+		}
 		n, _, e := unix.Syscall(unix.SYS_IOCTL, p.f.Fd(), pagemapScan, uintptr(unsafe.Pointer(&a)))
+		if e == unix.EINVAL && !p.noGuard {
+			p.noGuard = true // an unknown category
+			continue
+		}
 		if e != 0 {
 			return nil, fmt.Errorf("scan the pages of %#x-%#x: %w", r.Addr, r.Addr+r.Len, e)
 		}
