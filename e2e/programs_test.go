@@ -35,6 +35,8 @@ var loops = []program{
 	{name: "ring_persistent", steps: 50},
 	{name: "masterworker", steps: 200},
 	{name: "subcomm", steps: 20},
+	{name: "topology", steps: 20},
+	{name: "intercomm", steps: 20},
 	{name: "userop", steps: 30},
 	{name: "hybrid", mode: "funneled", steps: 50},
 	{name: "hybrid", mode: "serialized", steps: 30},
