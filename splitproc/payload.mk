@@ -45,6 +45,9 @@ $(PAYLOAD_DIR)/stub-%.so: $(STUB_OBJS) $(PAYLOAD_BUILD)/gen/front_%.o
 	$(CC) -shared -Wl,-soname,$(STUB_SONAME) -Wl,-z,now -Wl,-z,noexecstack -Wl,--no-undefined -o $@ $^
 	strip -S $@
 
+# What Open MPI's Fortran library needs from libmpi besides MPI.
+$(PAYLOAD_DIR)/stub-ompi.so: $(PAYLOAD_BUILD)/abi/ompi_fortran.o
+
 $(PAYLOAD_DIR)/lower-mpich: ADAPTER_LIB := MPICH
 $(PAYLOAD_DIR)/lower-ompi: ADAPTER_LIB := OMPI
 $(PAYLOAD_DIR)/lower-%: $(wildcard $(ADAPTER_DIR)/*.c $(ADAPTER_DIR)/*.h $(STUB_DIR)/*.h) $(GEN_STAMP)

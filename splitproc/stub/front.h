@@ -243,11 +243,25 @@ ALIAS(Grequest_start);
 
 /* ---- callbacks of the core, with the program's own handles and codes ---- */
 
+/* Procedures of Fortran programs take handles as integers; only where C handles are something else. */
+#ifndef front_is_fortran
+#define front_is_fortran(fn) ((void)(fn), 0)
+#define front_type_fint(t) ((void)(t), 0)
+#define front_comm_fint(c) ((void)(c), 0)
+#else
+int PMPI_Type_c2f(prog_Datatype datatype), PMPI_Comm_c2f(prog_Comm comm);
+#define front_type_fint(t) PMPI_Type_c2f(t)
+#define front_comm_fint(c) PMPI_Comm_c2f(c)
+#endif
+
 static void front_op_call(void *fn, int large, void *in, void *inout, MPI_Count n, MPI_Datatype t)
 {
 	prog_Datatype type = prog_type_out(t);
 	if (large) {
 		((void (*)(void *, void *, MPI_Count *, prog_Datatype *))fn)(in, inout, &n, &type);
+	} else if (front_is_fortran(fn)) {
+		int count = (int)n, number = front_type_fint(type);
+		((void (*)(void *, void *, int *, int *))fn)(in, inout, &count, &number);
 	} else {
 		int count = (int)n;
 		((void (*)(void *, void *, int *, prog_Datatype *))fn)(in, inout, &count, &type);
@@ -258,6 +272,11 @@ static void front_comm_errh(void *fn, MPI_Comm c, int errclass)
 {
 	prog_Comm comm = prog_comm_out(c);
 	int code = prog_errcode_out(errclass);
+	if (front_is_fortran(fn)) {
+		int number = front_comm_fint(comm);
+		((void (*)(int *, int *))fn)(&number, &code);
+		return;
+	}
 	((void (*)(prog_Comm *, int *, ...))fn)(&comm, &code);
 }
 

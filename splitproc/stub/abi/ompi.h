@@ -4,6 +4,9 @@
 #define PROG_ABI "ompi"
 #define PROG_LASTCODE 92 /* MPI_ERR_LASTCODE */
 
+#include "front_fortran.h"
+#define front_is_fortran(fn) front_fortran_procedure(fn)
+
 #define DEFAULT __attribute__((visibility("default")))
 
 struct prog_slot prog_hash[PROG_HASH];
@@ -97,6 +100,17 @@ DEFAULT int MPIX_Query_cuda_support(void)
 #define FRONT_UNSUPPORTED(name) \
 	DEFAULT int name(void) { core_unsupported(#name); }
 FRONT_UNSUPPORTED(ompi_attr_create_keyval)
+FRONT_UNSUPPORTED(ompi_attr_create_keyval_aint)
+FRONT_UNSUPPORTED(ompi_attr_create_keyval_fint)
+FRONT_UNSUPPORTED(ompi_attr_get_aint)
+FRONT_UNSUPPORTED(ompi_attr_get_fint)
+FRONT_UNSUPPORTED(ompi_attr_set_aint)
+FRONT_UNSUPPORTED(ompi_attr_set_fint)
+FRONT_UNSUPPORTED(ompi_datatype_match_size)
+FRONT_UNSUPPORTED(ompi_fortran_argv_blank_f2c)
+FRONT_UNSUPPORTED(ompi_fortran_argv_count_f2c)
+FRONT_UNSUPPORTED(ompi_fortran_multiple_argvs_f2c)
+FRONT_UNSUPPORTED(ompi_mpi_errors_are_fatal_comm_handler)
 FRONT_UNSUPPORTED(ompi_errhandler_create)
 FRONT_UNSUPPORTED(ompi_errhandler_invoke)
 FRONT_UNSUPPORTED(ompi_op_set_cxx_callback)
