@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -206,8 +207,9 @@ func checkBasicState(t *testing.T, st *State, pid int) {
 
 func TestRefusals(t *testing.T) {
 	c := exec.Command("sh", "-c", "sleep 60 & wait")
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Start()
-	t.Cleanup(func() { c.Process.Kill(); c.Wait() })
+	t.Cleanup(func() { syscall.Kill(-c.Process.Pid, syscall.SIGKILL); c.Wait() })
 	for i := 0; i < 500; i++ {
 		if checkChildren(c.Process.Pid, &Options{}) != nil {
 			break
