@@ -77,7 +77,8 @@ func newPlace(t *testing.T) *place {
 		p.check(os.Chown(p.work, 65533, 65533))
 		p.check(os.Chown(home, 65533, 65533))
 	}
-	p.env = []string{"HOME=" + home, "PATH=" + p.bin + ":" + os.Getenv("PATH"), "MANA_LISTEN=127.0.0.1", "TMPDIR=" + home}
+	p.env = []string{"HOME=" + home, "PATH=" + p.bin + ":" + os.Getenv("PATH"), "MANA_LISTEN=127.0.0.1", "TMPDIR=" + home,
+		"MANA_CI_RUN=" + os.Getenv("MANA_CI_RUN")}
 	return p
 }
 
