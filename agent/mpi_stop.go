@@ -20,9 +20,12 @@ const (
 
 // options adds to o what of the process belongs to the lower half.
 func (m *mpiProgram) options(o process.Options) process.Options {
-	o.Exclude = append(o.Exclude,
-		task.Range{Addr: splitproc.ZoneLo, Len: splitproc.ZoneHi - splitproc.ZoneLo},
-		task.Range{Addr: splitproc.CtlAddr, Len: splitproc.CtlSize})
+	o.Exclude = append(o.Exclude, task.Range{Addr: splitproc.CtlAddr, Len: splitproc.CtlSize})
+	if m.ctl.LowerTable != 0 {
+		// Until a lower half is loaded the zone may be the program's: Go 1.26
+		// puts its heap at a random place.
+		o.Exclude = append(o.Exclude, task.Range{Addr: splitproc.ZoneLo, Len: splitproc.ZoneHi - splitproc.ZoneLo})
+	}
 	o.ExcludeFDs = append(o.ExcludeFDs, m.ctl.LowerFDList()...)
 	known := map[int]bool{}
 	m.ctl.EachThread(func(t *splitproc.Thread) { known[int(t.TID)] = true })
