@@ -131,3 +131,15 @@ func TestSignalsReachTheProgram(t *testing.T) {
 		t.Errorf("log: %q", got)
 	}
 }
+
+// Job scripts export variables that hold nothing.
+func TestEmptyVariables(t *testing.T) {
+	p := newPlace(t)
+	p.env = append(p.env, "DMTCP_CHECKPOINT_INTERVAL=", "DMTCP_COORD_PORT=", "DMTCP_COORD_HOST=", "DMTCP_QUIET=",
+		"DMTCP_CHECKPOINT_DIR=", "MANA_RESTART_WAIT=", "DMTCP_DISABLE_STRICT_CHECKING=")
+	if rc, out, errOut := p.run("dmtcp_launch", "-p", "0", "sh", "-c", "echo hello"); rc != 0 || out != "hello\n" {
+		t.Errorf("rc %d, %q, %q", rc, out, errOut)
+	}
+	p.mustRun("dmtcp_coordinator", "--daemon", "-p", "0", "--port-file", "port")
+	p.mustRun("dmtcp_command", "-p", p.lines("port")[0], "-q")
+}

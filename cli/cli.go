@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -82,8 +83,13 @@ func New(name, description string, opts any) (*Parser, error) {
 	return &Parser{name, k}, nil
 }
 
-// Parse fills the options from args.
+// Parse fills the options from args. A variable that is set to nothing counts
+// as not set.
 func (p *Parser) Parse(args []string) error {
+	for _, f := range p.k.Model.Flags {
+		f.Envs = slices.DeleteFunc(f.Envs, func(name string) bool { return os.Getenv(name) == "" })
+		f.Tag.Envs = f.Envs
+	}
 	_, err := p.k.Parse(args)
 	return err
 }

@@ -86,7 +86,8 @@ func New(cfg Config) (*Coordinator, error) {
 func (c *Coordinator) Port() int { return c.port }
 
 // Serve runs until the computation ends (ExitOnLast), quit, a timeout or the
-// context says so, and returns the exit status.
+// context says so, and returns the exit status. The programs outlive a
+// coordinator whose context ends.
 func (c *Coordinator) Serve(ctx context.Context) int {
 	go c.accept()
 	defer c.ln.Close()
@@ -95,7 +96,7 @@ func (c *Coordinator) Serve(ctx context.Context) int {
 	}
 	c.armStale()
 	c.armInterval()
-	stop := context.AfterFunc(ctx, func() { c.post(func() { c.quit() }) })
+	stop := context.AfterFunc(ctx, func() { c.post(func() { c.finish(0, "by a signal") }) })
 	defer stop()
 	for {
 		select {

@@ -23,10 +23,10 @@ type options struct {
 	Timeout      int    `help:"Exit after this many seconds, also with live clients."`
 	StaleTimeout int    `default:"28800" help:"Exit after this many seconds without a client; -1 for never."`
 	Daemon       bool   `help:"Run in the background."`
-	Interval     int    `short:"i" env:"DMTCP_CHECKPOINT_INTERVAL" help:"Seconds between checkpoints (default 0: none)."`
+	Interval     int    `short:"i" help:"Seconds between checkpoints (default 0: none)."`
 	CoordLogfile string `env:"DMTCP_COORD_LOG_FILENAME" help:"File to log to."`
 	WriteKvData  bool   `hidden:""`
-	Quiet        int    `short:"q" type:"counter" help:"Print less; may be repeated."`
+	Quiet        int    `short:"q" type:"counter" env:"DMTCP_QUIET" help:"Print less; may be repeated."`
 	Listen       string `env:"MANA_LISTEN" help:"Address to listen on (default: all interfaces)."`
 	RestartWait  int    `env:"MANA_RESTART_WAIT" default:"60" help:"Seconds that a restart waits for the next process."`
 	Verbose      bool   `hidden:""`

@@ -61,7 +61,8 @@ func serve(name string, o *options, port int) int {
 
 // signals arranges what ends the coordinator. A daemon must outlive the
 // SIGTERM that a batch system sends at requeue, so that a checkpoint under
-// way can finish; in the foreground SIGINT is the console's quit.
+// way can finish; in the foreground SIGINT is the console's quit, and SIGTERM
+// ends the coordinator alone.
 func (c *Coordinator) signals(daemon bool, files *outFiles) (context.Context, func()) {
 	if daemon {
 		signal.Ignore(syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGPIPE)
@@ -71,8 +72,11 @@ func (c *Coordinator) signals(daemon bool, files *outFiles) (context.Context, fu
 	ch := make(chan os.Signal, 1)
 	signal.Notify(ch, syscall.SIGINT, syscall.SIGTERM)
 	go func() {
-		if s, ok := (<-ch).(syscall.Signal); ok {
-			files.signalled(int(s))
+		s := (<-ch).(syscall.Signal)
+		files.signalled(int(s))
+		if s == syscall.SIGINT {
+			c.post(c.quit)
+		} else {
 			cancel()
 		}
 	}()

@@ -22,7 +22,7 @@ type Join struct {
 	Interval     string `short:"i" env:"DMTCP_CHECKPOINT_INTERVAL" help:"Seconds between checkpoints."`
 	Ckptdir      string `short:"c" env:"DMTCP_CHECKPOINT_DIR" help:"Directory for checkpoint images (default: the current one)."`
 	CoordLogfile string `env:"DMTCP_COORD_LOG_FILENAME" help:"Log file of a coordinator that is started."`
-	Quiet        int    `short:"q" type:"counter" help:"Print less; may be repeated."`
+	Quiet        int    `short:"q" type:"counter" env:"DMTCP_QUIET" help:"Print less; may be repeated."`
 	Gzip         bool   `negatable:"" env:"DMTCP_GZIP" help:"Compress images (default: no)."`
 	Zstd         bool   `help:"Compress images by zstd."`
 	XZ           bool   `name:"xz" help:"Compress images by xz (slow)."`
