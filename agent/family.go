@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"time"
 
 	"mana/manifest"
 	"mana/process"
@@ -83,6 +84,10 @@ func (f *family) take() (failed *program, err error) {
 	return nil, f.thaw(false)
 }
 
+// freezeTries bounds how often a process is tried that is just being born, or
+// executes another program, or ends: none of that takes long.
+const freezeTries = 20
+
 // stop stops one process; one that has ended meanwhile is no failure unless it
 // is the program itself.
 func (f *family) stop(p *program) error {
@@ -90,12 +95,18 @@ func (f *family) stop(p *program) error {
 	if err != nil {
 		return err
 	}
-	s.frozen, err = process.Freeze(p.pid, process.Options{SeccompFilters: ownFilters(), Children: true})
-	if err != nil {
+	for try := 0; ; try++ {
+		s.frozen, err = process.Freeze(p.pid, process.Options{SeccompFilters: ownFilters(), Children: true})
+		if err == nil {
+			break
+		}
 		if process.Ended(p.pid) && !slices.Contains(f.roots, p) {
 			return nil
 		}
-		return err
+		if try == freezeTries {
+			return err
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 	f.all = append(f.all, s)
 	return nil
