@@ -1,6 +1,7 @@
 package process
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -139,7 +140,8 @@ func (r *Restored) finishFile(f *File) error {
 		return nil
 	}
 	for _, e := range f.Epoll {
-		if err := r.main.EpollCtl(f.FD, unix.EPOLL_CTL_ADD, e.FD, e.Events, e.Data); err != nil {
+		err := r.main.EpollCtl(f.FD, unix.EPOLL_CTL_ADD, e.FD, e.Events, e.Data)
+		if err != nil && !errors.Is(err, unix.EEXIST) { // another process shares the set
 			r.opt.Warn("fd %d is no longer in the epoll set %d: %v", e.FD, f.FD, err)
 		}
 	}

@@ -51,14 +51,46 @@ func (r *Restored) fillMemory() error {
 	return errors.Join(errs...)
 }
 
-// savedRuns are the runs of all mappings. Shared memory that is mapped twice
-// may occur twice.
+// savedRuns are the runs of all mappings. A page of shared memory is filled
+// once: the first process was saved while all stood still, others may have been
+// saved when it already ran on.
 func (r *Restored) savedRuns() []Run {
 	var runs []Run
 	for i := range r.State.VMAs {
-		runs = append(runs, r.State.VMAs[i].Runs...)
+		v := &r.State.VMAs[i]
+		if !v.Shared || v.SharedID == "" {
+			runs = append(runs, v.Runs...)
+			continue
+		}
+		for _, run := range v.Runs {
+			runs = append(runs, r.fam.unfilled(v, run)...)
+		}
 	}
 	return runs
+}
+
+// unfilled returns the pages of a run that nobody has filled yet.
+func (fam *family) unfilled(v *VMA, run Run) []Run {
+	done := fam.filled[v.SharedID]
+	if done == nil {
+		done = make(map[uint64]bool)
+		fam.filled[v.SharedID] = done
+	}
+	var out []Run
+	for off := uint64(0); off < run.Len; off += pageSize {
+		page := v.Offset + run.Addr + off - v.Start
+		if done[page] {
+			continue
+		}
+		done[page] = true
+		piece := Run{Addr: run.Addr + off, Len: min(pageSize, run.Len-off), Offset: run.Offset + int64(off)}
+		if n := len(out); n > 0 && out[n-1].Addr+out[n-1].Len == piece.Addr {
+			out[n-1].Len += piece.Len
+		} else {
+			out = append(out, piece)
+		}
+	}
+	return out
 }
 
 // chunkRuns cuts runs where chunks of the image end and returns them grouped

@@ -79,7 +79,7 @@ func (r *Restored) startTimers() error {
 		if len(val) != 32 || allZero(val) {
 			continue
 		}
-		if err := r.main.SetITimer(which, val); err != nil {
+		if err := r.main.SetITimer(which, running(val)); err != nil {
 			return fmt.Errorf("interval timer %d: %w", which, err)
 		}
 	}
@@ -98,6 +98,18 @@ func (r *Restored) startTimers() error {
 		}
 	}
 	return nil
+}
+
+// running returns a struct itimerval or itimerspec that starts a periodic timer
+// which has expired and whose signal is still pending: the kernel shows it
+// without time left, and would take that as an order to stop it.
+func running(val []byte) []byte {
+	if len(val) != 32 || allZero(val[:16]) || !allZero(val[16:]) {
+		return val
+	}
+	out := append([]byte{}, val...)
+	out[24] = 1 // microsecond or nanosecond
+	return out
 }
 
 const timerRestoreIDs = 77 // PR_TIMER_CREATE_RESTORE_IDS, Linux 6.15
@@ -131,7 +143,7 @@ func (r *Restored) createTimer(tm *Timer, byID bool) error {
 			return err
 		}
 		if id == tm.ID {
-			return r.main.TimerSettime(id, 0, tm.Spec)
+			return r.main.TimerSettime(id, 0, running(tm.Spec))
 		}
 		if err := r.main.TimerDelete(id); err != nil {
 			return err

@@ -46,7 +46,7 @@ func (r *Restored) openTimerFD(f *File) (int, error) {
 		return -1, err
 	}
 	value := t.Value
-	if t.Ticks > 0 && value == 0 && t.Interval == 0 {
+	if value == 0 && (t.Ticks > 0 || t.Interval > 0) {
 		value = 1 // it has expired and has not been read
 	}
 	if value > 0 || t.Interval > 0 {

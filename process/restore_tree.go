@@ -26,6 +26,8 @@ type family struct {
 	members []*Restored
 	sock    [2]int         // ours, and the husks'
 	files   map[string]int // our copies
+	// filled are the pages of shared memory that have their contents, by SharedID.
+	filled map[string]map[uint64]bool
 }
 
 // huskSock is the number under which a husk inherits the socket.
@@ -38,7 +40,8 @@ func RestoreTree(all []Saved, opt RestoreOptions) ([]*Restored, error) {
 	if opt.Warn == nil {
 		opt.Warn = func(string, ...any) {}
 	}
-	fam := &family{sock: [2]int{-1, -1}, files: make(map[string]int)}
+	fam := &family{sock: [2]int{-1, -1}, files: make(map[string]int),
+		filled: make(map[string]map[uint64]bool)}
 	defer fam.close()
 	for _, s := range all {
 		if err := check(s.State); err != nil {
