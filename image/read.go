@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 )
 
 // Image is an open image. ReadAt may be called from several goroutines.
@@ -123,16 +124,31 @@ func (im *Image) stored(i int, buf []byte) ([]byte, error) {
 	return b, nil
 }
 
+// chunkBuffers hold one stored chunk each.
+var chunkBuffers = sync.Pool{New: func() any {
+	b := make([]byte, 2*ChunkSize)
+	return &b
+}}
+
 // ReadAt reads data at a logical position and checks it.
 func (im *Image) ReadAt(b []byte, off int64) (int, error) {
 	if off < DataStart || off+int64(len(b)) > im.DataEnd() {
 		return 0, fmt.Errorf("checkpoint image %s: %d bytes at %#x lie outside its data", im.Path, len(b), off)
 	}
-	buf := make([]byte, 2*ChunkSize)
+	buf := chunkBuffers.Get().(*[]byte)
+	defer chunkBuffers.Put(buf)
 	done := 0
 	for done < len(b) {
 		pos := off + int64(done) - DataStart
-		c, err := im.chunk(int(pos/ChunkSize), buf)
+		if i := int(pos / ChunkSize); pos%ChunkSize == 0 && im.Mappable() && len(b)-done >= int(im.index[i].Len) {
+			c, err := im.stored(i, b[done:]) // whole chunks need no copy
+			if err != nil {
+				return done, err
+			}
+			done += len(c)
+			continue
+		}
+		c, err := im.chunk(int(pos/ChunkSize), *buf)
 		if err != nil {
 			return done, err
 		}

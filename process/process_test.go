@@ -70,7 +70,7 @@ func (p *program) finish(t *testing.T) {
 }
 
 // checkpoint takes an image the way an agent does.
-func checkpoint(t *testing.T, pid int, o Options) (*image.Image, *State, time.Duration) {
+func checkpoint(t testing.TB, pid int, o Options) (*image.Image, *State, time.Duration) {
 	t.Helper()
 	f, err := Freeze(pid, o)
 	if err != nil {
