@@ -48,6 +48,11 @@ func (c *collector) timers() error {
 		if err != nil {
 			return err
 		}
+		if le64(b[16:]) == 0 && le64(b[24:]) == 0 {
+			// Expired or off. An expired one with an interval is armed again when its
+			// signal is fetched, but not in another process: there it begins anew.
+			copy(b[16:], b[:16])
+		}
 		c.st.ITimers[which] = b
 	}
 	b, err := readProc(c.pid, "timers")

@@ -31,6 +31,7 @@ func (c *collector) socket(o *openFile) error {
 			return err
 		}
 	}
+	s.options(fd)
 	o.Socket = s
 	return nil
 }

@@ -333,7 +333,9 @@ type Socket struct {
 	Local    []byte `json:"local,omitempty"` // raw sockaddr
 	Remote   []byte `json:"remote,omitempty"`
 	Listen   bool   `json:"listen,omitempty"`
-	PeerIno  uint64 `json:"peer_ino,omitempty"` // unix: the other end
+	// Options are those that a fresh socket does not have.
+	Options []SockOpt `json:"options,omitempty"`
+	PeerIno uint64    `json:"peer_ino,omitempty"` // unix: the other end
 	// Queue is what could be peeked from the receive queue of a unix socket pair.
 	Queue [][]byte `json:"queue,omitempty"`
 	Shut  int      `json:"shut,omitempty"`

@@ -94,6 +94,7 @@ func (r *Restored) startTimers() error {
 	}
 	for _, a := range r.State.Actions {
 		if a.Signal == int(unix.SIGTRAP) {
+			r.main.StepBySyscall()
 			return r.setAction(a.Signal, a)
 		}
 	}

@@ -19,6 +19,8 @@ func (r *Restored) openSocket(f *File) (int, error) {
 		return r.openStdio(f)
 	case s.Listen:
 		return r.openListener(f)
+	case s.loose():
+		return r.openLoose(f)
 	}
 	return -1, nil
 }
@@ -62,6 +64,8 @@ func (r *Restored) openPair(f *File) (int, error) {
 	if b, err = r.lift(b); err != nil {
 		return -1, err
 	}
+	r.setOptions(a, f)
+	r.setOptions(b, o)
 	r.refill(b, f)
 	r.refill(a, o)
 	r.pairs[o.Inode] = b
@@ -93,6 +97,7 @@ func (r *Restored) openListener(f *File) (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("make a socket: %w", err)
 	}
+	r.setOptions(fd, f)
 	const backlog = 4096 // the kernel cuts it to its own limit
 	if s.Domain != unix.AF_UNIX {
 		err = r.main.Setsockopt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)

@@ -20,3 +20,15 @@ func sockaddr(fd int, peer bool) []byte {
 	}
 	return b[:n]
 }
+
+// getsockopt returns the raw value of an option, nil if there is none.
+func getsockopt(fd, level, name int) []byte {
+	var b [64]byte
+	n := uint32(len(b))
+	_, _, e := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), uintptr(level), uintptr(name),
+		uintptr(unsafe.Pointer(&b)), uintptr(unsafe.Pointer(&n)), 0)
+	if e != 0 || int(n) > len(b) {
+		return nil
+	}
+	return b[:n]
+}

@@ -190,6 +190,22 @@ func (t *Task) Setsockopt(fd, level, name, value int) error {
 	return err
 }
 
+// SetsockoptBytes is setsockopt(2) with any value.
+func (t *Task) SetsockoptBytes(fd, level, name int, value []byte) error {
+	_, err := t.withIn(unix.SYS_SETSOCKOPT, func(p []uint64) []uint64 {
+		return []uint64{uint64(fd), uint64(level), uint64(name), p[0], uint64(len(value))}
+	}, value)
+	return err
+}
+
+// Connect is connect(2) with a raw address.
+func (t *Task) Connect(fd int, addr []byte) error {
+	_, err := t.withIn(unix.SYS_CONNECT, func(p []uint64) []uint64 {
+		return []uint64{uint64(fd), p[0], uint64(len(addr))}
+	}, addr)
+	return err
+}
+
 // Eventfd2 is eventfd2(2).
 func (t *Task) Eventfd2(value uint32, flags int) (int, error) {
 	return t.fd(unix.SYS_EVENTFD2, uint64(value), uint64(flags))

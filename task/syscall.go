@@ -68,15 +68,21 @@ func (t *Task) Return() error {
 	return t.SetRegs(l.regs)
 }
 
-// settle moves a task from a syscall-exit stop to a PTRACE_EVENT_STOP, because
-// only on the way out of the latter the kernel looks at -ERESTART* and decides,
-// knowing the pending signals, whether the call is restarted or returns EINTR.
+// settle moves a task from a syscall-exit stop to one inside the delivery of
+// signals, because only on the way out of the latter the kernel looks at
+// -ERESTART* and decides, knowing the pending signals, whether the call is
+// restarted or returns EINTR. A task that is not seized takes a SIGSTOP for that,
+// which is then not delivered.
 func (t *Task) settle(r Regs) error {
-	if !t.inSysc || !t.seized || int64(r.Orig_rax) < 0 {
+	if !t.inSysc || int64(r.Orig_rax) < 0 {
 		return nil
 	}
-	if err := t.Interrupt(); err != nil {
-		return err
+	if t.seized {
+		if err := t.Interrupt(); err != nil {
+			return err
+		}
+	} else if err := tkill(t.TID, unix.SIGSTOP); err != nil {
+		return fmt.Errorf("stop task %d: %w", t.TID, err)
 	}
 	if err := ptrace(unix.PTRACE_CONT, t.TID, 0, 0); err != nil {
 		return fmt.Errorf("continue task %d: %w", t.TID, err)
@@ -213,6 +219,10 @@ func (t *Task) StepInsn() (Regs, error) {
 	}
 	return r, err
 }
+
+// StepBySyscall makes further remote calls use PTRACE_SYSCALL: the next of them
+// will ignore SIGTRAP.
+func (t *Task) StepBySyscall() { t.bySysc, t.stepSet = true, true }
 
 // stepRequest chooses how to step. PTRACE_SINGLESTEP needs one stop per call
 // but ends in a forced SIGTRAP, which resets the disposition of a program that
