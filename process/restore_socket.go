@@ -22,7 +22,7 @@ func (r *Restored) openSocket(f *File) (int, error) {
 	case s.loose():
 		return r.openLoose(f)
 	}
-	return -1, nil
+	return r.openLost(f)
 }
 
 // peer returns the program's other end of a unix socket.
@@ -73,6 +73,28 @@ func (r *Restored) openPair(f *File) (int, error) {
 		return -1, err
 	}
 	return r.setFlags(a, f)
+}
+
+// openLost puts a socket that is not connected in the place of one whose other
+// end is outside the program: so the program sees that the connection is lost,
+// as it would if its peer had gone.
+func (r *Restored) openLost(f *File) (int, error) {
+	s := f.Socket
+	var fd int
+	var err error
+	if s.Domain == unix.AF_UNIX {
+		var peer int
+		if fd, peer, err = r.main.Socketpair(s.Domain, s.Type, 0); err == nil {
+			err = r.main.Close(peer)
+		}
+	} else {
+		fd, err = r.main.Socket(s.Domain, s.Type, s.Protocol)
+	}
+	if err != nil {
+		return -1, nil
+	}
+	r.opt.Warn("the connection of the socket at fd %d is lost", f.FD)
+	return r.setFlags(fd, f)
 }
 
 // refill puts back what waits to be read at f, through the other end.
