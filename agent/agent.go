@@ -149,7 +149,7 @@ func (a *agent) message(m wire.Message) {
 		a.kill()
 	case "CKPT":
 		a.begin(m)
-	case "TARGETS", "DRAIN", "COMMIT", "ABORT":
+	case "TARGETS", "DRAIN", "RUN", "COMMIT", "ABORT":
 		a.step(m)
 	default:
 		a.warn("unknown message from the coordinator: %s", m)

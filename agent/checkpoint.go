@@ -78,6 +78,10 @@ func (a *agent) step(m wire.Message) {
 		c.working = true
 		live := a.live()
 		go func() { a.results <- a.take(c, live) }()
+	case "RUN":
+		if mpi := a.programs[0].mpi; mpi != nil {
+			mpi.release()
+		}
 	case "COMMIT", "ABORT":
 		c.over = m.Verb
 		if !c.working {

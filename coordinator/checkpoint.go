@@ -15,7 +15,8 @@ import (
 // steps in the same order:
 //
 //	CKPT     → CLOCKS until the collective clocks converge (at once without MPI)
-//	DRAIN    → SNAPSHOT: quiesced, copied, running on
+//	DRAIN    → SNAPSHOT: quiesced and copied
+//	RUN      : all are copied; MPI may be called again
 //	           IMAGE …, WRITTEN: durable on disk
 //	COMMIT   → RESUMED: stable names in place, older generations dropped
 //	ABORT    → RESUMED: what was written is gone
@@ -35,12 +36,13 @@ type phase int
 const (
 	converging phase = iota
 	draining
+	writing
 	ending // committed or aborted; the agents tidy up
 )
 
 // part is one member's progress in a checkpoint.
 type part struct {
-	converged, written, resumed bool
+	converged, copied, written, resumed bool
 }
 
 // startCheckpoint opens the next generation. The caller has checked running.
@@ -82,11 +84,12 @@ func (c *Coordinator) checkpointMessage(m *member, msg wire.Message) {
 			c.clockReport(m, p, msg)
 		}
 	case "SNAPSHOT":
+		p.copied = true
 		m.state, m.barrier = stateCheckpointed, "MANA:Write"
 	case "IMAGE":
 		k.images = append(k.images, imageOf(m, msg))
 	case "WRITTEN":
-		p.written, m.barrier = true, "MANA:Commit"
+		p.copied, p.written, m.barrier = true, true, "MANA:Commit"
 	case "FAILED":
 		c.abort(fmt.Sprintf("%s: %s", m, msg.Get("reason")))
 	case "RESUMED":
@@ -127,7 +130,15 @@ func (c *Coordinator) advance() {
 			m.state, m.barrier = stateSuspended, "MANA:Drain"
 			m.send(wire.New("DRAIN", "gen", k.gen))
 		}
-	case k.phase == draining && k.all(func(p *part) bool { return p.written }):
+	case k.phase == draining && k.all(func(p *part) bool { return p.copied }):
+		// Not before: a message of a rank that runs on must not get into the
+		// copy of one that is still drained.
+		k.phase = writing
+		for m := range k.parts {
+			m.send(wire.New("RUN", "gen", k.gen))
+		}
+		c.advance()
+	case k.phase == writing && k.all(func(p *part) bool { return p.written }):
 		c.commit()
 	case k.phase == ending && k.all(func(p *part) bool { return p.resumed }):
 		c.endCheckpoint()

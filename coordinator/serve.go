@@ -20,6 +20,8 @@ import (
 // console, or as the background half of --daemon.
 func serve(name string, o *options, port int) int {
 	report := openReport()
+	// Started as /proc/self/exe it would be called "exe".
+	os.WriteFile("/proc/self/comm", []byte("dmtcp_coord"), 0)
 	fail := func(err error) int {
 		report.fail(err)
 		return cli.Die(name, cli.FailRC(), err)
