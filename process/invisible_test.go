@@ -153,3 +153,41 @@ func TestFileSizeLimit(t *testing.T) {
 	}
 	p.finish(t)
 }
+
+// TestMuchSharedMemory: a program that shares more than is copied at once is
+// written while it stands.
+func TestMuchSharedMemory(t *testing.T) {
+	defer func(n uint64) { keptMax = n }(keptMax)
+	keptMax = 4096
+	p, addrs := start(t, compile(t, "basic"))
+	f, err := Freeze(p.Process.Pid, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Thaw()
+	s, err := f.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if !s.Live() {
+		t.Error("the snapshot is a copy")
+	}
+	path := filepath.Join(t.TempDir(), "x")
+	if _, err := image.Write(s, path, image.WriteOptions{NoSync: true}); err != nil {
+		t.Fatal(err)
+	}
+	im, err := image.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer im.Close()
+	var a uint64
+	fmt.Sscanf(addrs[0], "0x%x", &a)
+	if got := stringAt(im, s.State, a); got != "shared anonymous" {
+		t.Errorf("the image has %q", got)
+	}
+	s.Close()
+	f.Thaw()
+	p.finish(t)
+}

@@ -32,17 +32,36 @@ func (s *Snapshot) keepUnshared(f *Frozen) error {
 		return err
 	}
 	defer copies.Close()
+	total := uint64(0)
 	for i := range s.State.VMAs {
 		v := &s.State.VMAs[i]
 		pages, err := s.unshared(v, present[v.Start], ours, copies)
 		if err != nil {
 			return err
 		}
+		for _, r := range pages {
+			total += r.Len
+		}
+		if total > keptMax {
+			return s.becomeLive(f)
+		}
 		if err := s.keep(f, i, pages); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// keptMax is how much memory may be copied into ours. A program that shares more
+// is better written while it stands.
+var keptMax uint64 = 1 << 30
+
+// becomeLive gives up the child.
+func (s *Snapshot) becomeLive(f *Frozen) error {
+	err := s.reap()
+	s.child, s.kept = false, nil
+	s.target, s.mem = f.threads[0].Task, f.Memory()
+	return err
 }
 
 func parseProcMaps(pid int) ([]VMA, error) {

@@ -2,14 +2,6 @@ package task
 
 import "golang.org/x/sys/unix"
 
-// tkill sends a signal to a thread.
-func tkill(tid int, sig unix.Signal) error {
-	if _, _, e := unix.Syscall(unix.SYS_TKILL, uintptr(tid), uintptr(sig), 0); e != 0 {
-		return e
-	}
-	return nil
-}
-
 // CompareFiles orders two descriptors, each of a process, by their open file
 // description: 0 means that they share one (kcmp(2), KCMP_FILE).
 func CompareFiles(pidA, a, pidB, b int) (int, error) {
