@@ -158,6 +158,20 @@ func (s Saved) open() (opened, error) {
 	return opened{process.Saved{State: st, Memory: im}, im}, nil
 }
 
+// Threads lists the saved thread numbers, nil if the image cannot be read.
+func (s Saved) Threads() []int {
+	o, err := s.open()
+	if err != nil {
+		return nil
+	}
+	defer o.image.Close()
+	var tids []int
+	for _, t := range o.State.Threads {
+		tids = append(tids, t.TID)
+	}
+	return tids
+}
+
 // rebuild restores every program up to the point where only Resume is left.
 func (r *Restart) rebuild(a *agent, all saved) ([]*process.Restored, error) {
 	opt := process.RestoreOptions{

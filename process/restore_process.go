@@ -44,6 +44,9 @@ func (r *Restored) restoreProcess() error {
 			}
 		}
 	}
+	if st.StopSignal != 0 {
+		r.opt.Warn("process %d had been stopped by signal %d; it runs now", st.PID, st.StopSignal)
+	}
 	r.restoreOOM()
 	return nil
 }

@@ -192,7 +192,6 @@ func (r *Restored) restoreZombies() error {
 }
 
 // lead makes r the leader of its session or process group if it was that.
-// A process whose parent is not rebuilt stays in the restarter's group.
 func (r *Restored) lead() error {
 	switch r.State.PID {
 	case r.State.SID:
@@ -200,10 +199,8 @@ func (r *Restored) lead() error {
 			return fmt.Errorf("setsid: %w", err)
 		}
 	case r.State.PGID:
-		if r.parent() != nil {
-			if err := r.main.Setpgid(0, 0); err != nil {
-				return fmt.Errorf("setpgid: %w", err)
-			}
+		if err := r.main.Setpgid(0, 0); err != nil {
+			return fmt.Errorf("setpgid: %w", err)
 		}
 	}
 	return nil

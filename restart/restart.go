@@ -152,11 +152,14 @@ func highest(images []agent.Saved) int {
 	return n
 }
 
-// free reports whether all saved process numbers are to be had here.
+// free reports whether all saved process and thread numbers are to be had here.
+// An image that cannot be read is somebody else's to complain about.
 func free(images []agent.Saved) bool {
 	for _, im := range images {
-		if _, err := os.Stat(fmt.Sprintf("/proc/%d", im.PID)); err == nil {
-			return false
+		for _, n := range append(im.Threads(), im.PID) {
+			if _, err := os.Stat(fmt.Sprintf("/proc/%d", n)); err == nil {
+				return false
+			}
 		}
 	}
 	return true
