@@ -1,11 +1,13 @@
 package main
 
 import (
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // A program that is checkpointed, killed and restarted again and again ends
@@ -178,5 +180,33 @@ func TestManaTools(t *testing.T) {
 		if n := len(p.lines("out" + string(rune('0'+i)))); n != 80 {
 			t.Errorf("rank %d wrote %d lines", i, n)
 		}
+	}
+}
+
+// Whatever is killed whenever: a complete checkpoint is left, and the program
+// restarts from it.
+func TestCrashDuringCheckpoint(t *testing.T) {
+	p := newPlace(t)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	job := p.start(nil, "dmtcp_launch", "-p", "0", "--port-file", "port", "counter", "out", "200")
+	for range 6 {
+		port := p.port("port", 1)
+		p.mustRun("dmtcp_command", "-p", port, "-bc")
+		again := p.start(nil, "dmtcp_command", "-p", port, "-bc")
+		time.Sleep(time.Duration(random.IntN(30000)) * time.Microsecond)
+		job.Process.Signal(syscall.SIGKILL)
+		job.wait(t)
+		again.wait(t)
+		p.check(os.Remove(filepath.Join(p.work, "port")))
+		job = p.start(nil, "dmtcp_restart", append([]string{"-p", "0", "--port-file", "port"}, p.images()...)...)
+	}
+	if rc := job.wait(t); rc != 7 {
+		t.Errorf("exit status %d, want 7\n%s", rc, job.err.String())
+	}
+	p.counted("out", 200)
+	if left, _ := filepath.Glob(filepath.Join(p.work, ".gen-*")); len(left) > 2 {
+		t.Errorf("leftovers pile up: %v", left)
 	}
 }

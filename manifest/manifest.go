@@ -210,6 +210,7 @@ func escapeGlob(s string) string {
 }
 
 // Of finds the manifest that an image given by path belongs to, and its entry.
+// What to restart from is the entry's Path, not always the given one.
 func Of(path string) (*Manifest, Image, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -226,6 +227,11 @@ func Of(path string) (*Manifest, Image, error) {
 		slices.SortStableFunc(all, func(a, b *Manifest) int { return b.Created.Compare(a.Created) })
 		for _, m := range all {
 			for _, im := range m.Images {
+				// By its name first: after a crash the link of that name may
+				// still be an older generation's.
+				if abs == filepath.Join(m.found, im.Name) {
+					return m, im, nil
+				}
 				st, err := os.Stat(m.Path(im))
 				if err == nil && os.SameFile(st, target) {
 					return m, im, nil

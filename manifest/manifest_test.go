@@ -51,6 +51,29 @@ func TestGenerations(t *testing.T) {
 	}
 }
 
+// Between the commit and the new link the stable name is an old image: what
+// counts is what the manifest says.
+func TestCrashBeforeTheLink(t *testing.T) {
+	dir := t.TempDir()
+	commit(t, dir, 1, "one")
+	file, name := ImageNames(-1, 2, "a.out", "7-1-f")
+	if err := os.Mkdir(filepath.Join(dir, GenDir(-1, 2)), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, file), []byte("two!"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := &Manifest{Computation: "7-1-e", Generation: 2, Created: time.Now(),
+		Images: []Image{{Rank: -1, Dir: dir, File: file, Name: name, Size: 4}}}
+	if err := m.Write(); err != nil {
+		t.Fatal(err)
+	}
+	got, im, err := Of(filepath.Join(dir, name))
+	if err != nil || got.Generation != 2 || got.Path(im) != filepath.Join(dir, file) {
+		t.Errorf("Of: %+v, %+v, %v", got, im, err)
+	}
+}
+
 func TestMovedDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a[1]")
 	if err := os.Mkdir(dir, 0o700); err != nil {

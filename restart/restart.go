@@ -218,18 +218,21 @@ func fromImages(paths []string) (*agent.Restart, error) {
 			return nil, fmt.Errorf("%s does not end in .dmtcp", p)
 		}
 		m, im, err := manifest.Of(p)
+		path := p
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil, err
 		case err != nil:
 			m, im = alone(p, len(paths))
+		default:
+			path = m.Path(im)
 		}
 		if r.Computation != "" && (r.Computation != m.Computation || r.Generation != m.Generation) {
 			return nil, fmt.Errorf("%s is of generation %d of %s, the others are of generation %d of %s: leftovers of another checkpoint?",
 				p, m.Generation, m.Computation, r.Generation, r.Computation)
 		}
 		r.Computation, r.Generation, r.Total = m.Computation, m.Generation, len(m.Images)
-		r.Images = append(r.Images, agent.Saved{Image: im, Path: p})
+		r.Images = append(r.Images, agent.Saved{Image: im, Path: path})
 	}
 	return r, nil
 }
