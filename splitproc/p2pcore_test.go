@@ -20,12 +20,19 @@ var coreSources = []string{
 // TestPointToPointCore runs the core of point-to-point over a lower half that
 // lives in the same process (testdata/p2p/fake.c), one process per case.
 func TestPointToPointCore(t *testing.T) {
+	runCases(t, "testdata/p2p", coreSources)
+}
+
+// runCases compiles the C cases in dir with files of the stub and runs each in
+// a process of its own.
+func runCases(t *testing.T, dir string, sources []string) {
+	t.Helper()
 	cc, err := exec.LookPath("gcc")
 	if err != nil {
 		t.Skip("gcc is not installed")
 	}
 	// The test's result depends on these: go test caches by the files looked at.
-	for _, pattern := range []string{"stub/*.[ch]", "testdata/p2p/*.[ch]", "gen/tables/*.json"} {
+	for _, pattern := range []string{"stub/*.[ch]", dir + "/*.[ch]", "gen/tables/*.json"} {
 		files, _ := filepath.Glob(pattern)
 		for _, f := range files {
 			if _, err := os.Stat(f); err != nil {
@@ -33,19 +40,19 @@ func TestPointToPointCore(t *testing.T) {
 			}
 		}
 	}
-	dir := t.TempDir()
-	out, err := exec.Command("go", "run", "./gen", "-o", dir).CombinedOutput()
+	tmp := t.TempDir()
+	out, err := exec.Command("go", "run", "./gen", "-o", tmp).CombinedOutput()
 	if err != nil {
 		t.Fatalf("generate: %v\n%s", err, out)
 	}
-	prog := filepath.Join(dir, "p2p")
+	prog := filepath.Join(tmp, "cases")
 	args := []string{
 		"-O1", "-g", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fno-stack-protector",
 		"-fsanitize=undefined", "-fno-sanitize-recover=undefined",
-		"-Istub", "-I" + filepath.Join(dir, "stub/gen"), "-o", prog,
-		"testdata/p2p/fake.c", "testdata/p2p/cases.c",
+		"-Istub", "-I" + filepath.Join(tmp, "stub/gen"), "-o", prog,
+		filepath.Join(dir, "fake.c"), filepath.Join(dir, "cases.c"),
 	}
-	for _, f := range coreSources {
+	for _, f := range sources {
 		args = append(args, filepath.Join("stub", f))
 	}
 	if out, err := exec.Command(cc, args...).CombinedOutput(); err != nil {
