@@ -37,6 +37,7 @@ var loops = []program{
 	{name: "subcomm", steps: 20},
 	{name: "topology", steps: 20},
 	{name: "intercomm", steps: 20},
+	{name: "files", steps: 20},
 	{name: "userop", steps: 30},
 	{name: "hybrid", mode: "funneled", steps: 50},
 	{name: "hybrid", mode: "serialized", steps: 30},

@@ -99,7 +99,11 @@ type frontCall struct {
 // failure is what a failed call returns: an error on a file goes to the
 // caller (the default of files), others to the communicator's error handler.
 func (g *frontCall) failure() string {
-	for _, p := range g.f.Params {
+	if g.f.Name == "File_delete" {
+		return "prog_errcode_out(rc)"
+	}
+	for i := len(g.f.Params) - 1; i >= 0; i-- { // MPI_File_open: the file, not the communicator
+		p := g.f.Params[i]
 		switch {
 		case p.Kind == "FILE":
 			return "prog_errcode_out(rc)"

@@ -116,7 +116,7 @@ struct core_op {
 	int fn_large;  /* MPI_User_function_c */
 };
 
-enum core_req_kind { REQ_SEND, REQ_RECV, REQ_COLL, REQ_GENERALIZED, REQ_BSEND };
+enum core_req_kind { REQ_SEND, REQ_RECV, REQ_COLL, REQ_GENERALIZED, REQ_BSEND, REQ_FILE };
 enum core_req_state { REQ_INACTIVE, REQ_ACTIVE, REQ_DONE };
 
 struct core_request {

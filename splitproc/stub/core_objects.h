@@ -51,6 +51,9 @@ HIDDEN void core_copy_name(char *dst, const char *src, size_t max);
 /* ---- start and restart ---- */
 HIDDEN int core_attach_lower(volatile struct mana_thread *t, int *rank, int *size);
 HIDDEN void core_time_restart(void);
+struct core_file;
+HIDDEN int core_files_note(void); /* at a drain, after the messages */
+HIDDEN int core_file_rebuild(volatile struct mana_thread *t, struct core_file *f);
 
 /* ---- groups ---- */
 HIDDEN struct core_group *core_group_of(MPI_Group h); /* NULL: null or invalid */

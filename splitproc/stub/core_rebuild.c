@@ -7,7 +7,7 @@
  */
 #include <stdarg.h>
 
-#include "core_objects.h"
+#include "core_file.h"
 
 /* Tells the agent why, and returns the code. */
 static int fail(const char *what, uint64_t number, int rc)
@@ -120,6 +120,24 @@ static int rebuild_comms(volatile struct mana_thread *t)
 	return rc;
 }
 
+/* Files, in ascending order of gid as well. */
+static int rebuild_files(volatile struct mana_thread *t)
+{
+	uint64_t last = 0;
+	for (;;) {
+		struct core_file *f, *next = 0;
+		FOR_TABLE(&core_files, f)
+			if (f->gid > last && (!next || f->gid < next->gid))
+				next = f;
+		if (!next)
+			return 0;
+		int rc = core_file_rebuild(t, next);
+		if (rc != MPI_SUCCESS)
+			return fail(next->name, next->gid, rc);
+		last = next->gid;
+	}
+}
+
 int core_rebuild_objects(void)
 {
 	volatile struct mana_thread *t = core_self_thread();
@@ -128,6 +146,8 @@ int core_rebuild_objects(void)
 	int rc = rebuild_world(t);
 	if (!rc)
 		rc = rebuild_comms(t);
+	if (!rc)
+		rc = rebuild_files(t);
 	if (!rc)
 		core_time_restart();
 	return rc;

@@ -69,7 +69,8 @@ void core_request_complete(struct core_request *r, const struct mana_status *st)
 		/* What the library leaves in the status of a send differs between libraries. */
 		r->st.source = MPI_ANY_SOURCE;
 		r->st.tag = MPI_ANY_TAG;
-		r->st.bytes = 0;
+		if (r->kind != REQ_FILE)
+			r->st.bytes = 0;
 		if (unlikely(st->cancelled) && r->kind == REQ_SEND)
 			core_count(core_sent, r->comm, r->peer, -1);
 		if (unlikely(r->kind == REQ_BSEND))
@@ -314,7 +315,7 @@ int core_Cancel(MPI_Request *h)
 	if (!r)
 		return MPI_ERR_REQUEST;
 	ENTER();
-	if (r->state == REQ_INACTIVE || r->kind == REQ_COLL)
+	if (r->state == REQ_INACTIVE || r->kind == REQ_COLL || r->kind == REQ_FILE)
 		LEAVE(MPI_ERR_REQUEST);
 	if (r->kind == REQ_GENERALIZED)
 		LEAVE(core_grequest_cancel(r));

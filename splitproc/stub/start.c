@@ -143,7 +143,8 @@ HIDDEN int core_enter_lower(void)
 
 static int64_t on_drain(void)
 {
-	return core_drain_messages();
+	int rc = core_drain_messages();
+	return rc ? rc : core_files_note();
 }
 
 static int64_t on_restart(void)
