@@ -3,6 +3,7 @@ package splitproc
 import (
 	"encoding/binary"
 	"fmt"
+	"os"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -87,7 +88,8 @@ type Page struct {
 	Lib              [64]byte
 	ProgABI          [16]byte
 	FnEntered        uint64
-	Spare            [31]uint64
+	Path             [64]byte
+	Spare            [23]uint64
 	LowerFDs         [maxFDs / 64]uint64
 	Threads          [maxThreads]Thread
 	Clocks           [maxClocks]Clock
@@ -137,9 +139,13 @@ func NewControl() (*Control, error) {
 	}
 	c := &Control{Page: (*Page)(unsafe.Pointer(&mem[0])), mem: mem, fd: fd}
 	c.Magic, c.Version = ctlMagic, ctlVersion
+	copy(c.Path[:len(c.Path)-1], c.path())
 	c.ZoneCursor = ZoneLo
 	return c, nil
 }
+
+// path is where a process of the same user finds the page's memfd.
+func (c *Control) path() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), c.fd) }
 
 // FD is the memfd behind the page, for mapping it into the program.
 func (c *Control) FD() int { return c.fd }
@@ -168,6 +174,8 @@ func (c *Control) Load(b []byte) error {
 		return fmt.Errorf("saved control page has magic %#x version %d, not %#x version %d", m, v, ctlMagic, ctlVersion)
 	}
 	copy(c.mem, b)
+	clear(c.Path[:])
+	copy(c.Path[:len(c.Path)-1], c.path())
 	return nil
 }
 

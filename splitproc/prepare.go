@@ -40,7 +40,7 @@ func (c *Control) MapInto(t *task.Task) error {
 		t.SetScratch((r.Rsp-16<<10)&^15, 8<<10) // below the red zone
 		defer t.SetScratch(0, 0)
 	}
-	fd, err := t.Openat(fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), c.fd), unix.O_RDWR|unix.O_CLOEXEC, 0)
+	fd, err := t.Openat(c.path(), unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("give the control page to the program: %w", err)
 	}

@@ -102,7 +102,8 @@ struct mana_ctl {
 	char lib[64];     /* name and version of the real library, by the adapter */
 	char prog_abi[16]; /* "mpich", "ompi" or "std", by the stub */
 	uint64_t fn_entered; /* by the stub: where the adapter jumps when its table is ready, never to come back */
-	uint64_t spare[31];
+	char path[64]; /* of this page's memfd, by the agent: a program that execs another maps it again */
+	uint64_t spare[23];
 	uint64_t lower_fds[MANA_MAX_FDS / 64]; /* bit set: this descriptor belongs to the lower half */
 	struct mana_thread threads[MANA_MAX_THREADS];
 	struct mana_clock clocks[MANA_MAX_CLOCKS];

@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -173,11 +174,46 @@ static int64_t on_restart(void)
 
 /* ---- the constructor ---- */
 
+/* The program was started by another one under the agent's care (exec.c). */
+static int map_again(char **env)
+{
+	static const char name[] = MANA_EXEC_VARIABLE "=";
+	const size_t n = sizeof name - 1;
+	for (char **e = env; *e; e++) {
+		if (strncmp(*e, name, n))
+			continue;
+		long fd = mana_sys(SYS_openat, AT_FDCWD, (long)(*e + n), O_RDWR | O_CLOEXEC, 0, 0, 0);
+		if (fd < 0)
+			return 0;
+		long p = mana_sys(SYS_mmap, (long)MANA_CTL_ADDR, MANA_CTL_SIZE, PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_FIXED, fd, 0);
+		mana_sys(SYS_close, fd, 0, 0, 0, 0, 0);
+		return p > 0;
+	}
+	return 0;
+}
+
+/* Nothing of the process' former program is left. */
+static void reset_control_page(void)
+{
+	mana_ctl->lock = 0;
+	mana_ctl->nclocks = 0;
+	memset((void *)mana_ctl->clocks, 0, sizeof mana_ctl->clocks);
+	memset((void *)mana_ctl->threads, 0, mana_ctl->nthreads * sizeof mana_ctl->threads[0]);
+	mana_ctl->nthreads = 0;
+	mana_ctl->inited = MANA_NOT_INITED;
+	mana_ctl->lower_table = 0;
+}
+
 /* Without an agent the stub's words must still be there to be read. */
-static void have_control_page(void)
+static void have_control_page(char **env)
 {
 	unsigned char vec;
-	if (mana_sys(SYS_mincore, (long)MANA_CTL_ADDR, 4096, (long)&vec, 0, 0, 0) == -ENOMEM)
+	if (mana_sys(SYS_mincore, (long)MANA_CTL_ADDR, 4096, (long)&vec, 0, 0, 0) != -ENOMEM)
+		return;
+	if (map_again(env))
+		reset_control_page();
+	else
 		mana_sys(SYS_mmap, (long)MANA_CTL_ADDR, MANA_CTL_SIZE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
 }
@@ -215,11 +251,11 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 {
 	(void)argc, (void)argv;
 	mana_fsgsbase = (getauxval(AT_HWCAP2) & MANA_HWCAP2_FSGSBASE) != 0;
-	have_control_page();
+	have_control_page(env);
 	if (mana_ctl->magic != MANA_CTL_MAGIC)
 		return;
 	restore_variable(env, "LD_PRELOAD");
-	restore_variable(env, "LD_LIBRARY_PATH");
+	restore_variable(env, MANA_EXEC_VARIABLE);
 	strncpy((char *)mana_ctl->prog_abi, core_front.abi, sizeof mana_ctl->prog_abi - 1);
 	mana_ctl->call_stack = make_call_stack();
 	mana_ctl->fn_drain = (uint64_t)(uintptr_t)on_drain;

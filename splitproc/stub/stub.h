@@ -24,6 +24,9 @@ struct mana_ksigaction {
 /* rt_sigreturn, in the form by which debuggers and unwinders know a signal frame. */
 HIDDEN_FN void mana_sigreturn(void);
 
+/* Names the control page's file to the next program of an exec. */
+#define MANA_EXEC_VARIABLE "MANA_CONTROL_PAGE"
+
 extern int mana_pid HIDDEN_FN;
 
 /* Installs the handler that confines the lower half to the zone; 0 or a negative errno. */
