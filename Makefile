@@ -2,7 +2,7 @@
 # make deps     install what building and testing need (as root, Debian/Ubuntu)
 # make test     all tests
 # make bench    benchmarks
-# make demo     checkpoint, kill and restart a small program
+# make demo     checkpoint, kill and restart a real MPI job (HPCC)
 # make install  into $(DESTDIR)$(PREFIX)/bin
 # make lint     gofmt and go vet
 
@@ -43,7 +43,7 @@ fuzz:
 bench: build
 	$(GO) test -run '^$$' -bench . ./...
 
-demo: build
+demo:
 	./.ci/demo
 
 install: build
