@@ -191,3 +191,35 @@ func TestMuchSharedMemory(t *testing.T) {
 	f.Thaw()
 	p.finish(t)
 }
+
+// TestSnapshotDiesWithItsMaker: a copy that nobody will write must not stay.
+func TestSnapshotDiesWithItsMaker(t *testing.T) {
+	p, _ := start(t, compile(t, "basic"))
+	f, err := Freeze(p.Process.Pid, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := f.Snapshot()
+	if err != nil {
+		f.Thaw()
+		t.Fatal(err)
+	}
+	if _, err := f.Thaw(); err != nil {
+		t.Fatal(err)
+	}
+	child := s.target.TID
+	if gone(child) {
+		t.Fatal("no copy")
+	}
+	s.tracer.Close() // what the end of the agent does
+	for i := 0; !gone(child); i++ {
+		if i == 2000 {
+			t.Fatal("the copy lives on")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if _, err := syscall.Wait4(child, nil, 0, nil); err != nil {
+		t.Error(err)
+	}
+	p.finish(t)
+}
