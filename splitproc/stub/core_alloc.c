@@ -54,7 +54,25 @@ static struct block *cut(size_t size)
 	return b;
 }
 
-HIDDEN void *core_alloc(size_t n)
+/* The front ends allocate outside any call of the core. A thread may not be
+ * stopped for a drain while it holds a lock that the drain needs, so here, too,
+ * it is inside MPI as the agent sees it. */
+static uint32_t inside(volatile struct mana_thread *t)
+{
+	uint32_t state = t->state;
+	if (state == MANA_OUT)
+		t->state = MANA_IN;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	return state;
+}
+
+static void outside(volatile struct mana_thread *t, uint32_t state)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	t->state = state;
+}
+
+static void *alloc(size_t n)
 {
 	size_t need = n + HEADER;
 	struct block *b;
@@ -81,10 +99,17 @@ HIDDEN void *core_alloc(size_t n)
 	return b + 1;
 }
 
-HIDDEN void core_free(void *p)
+HIDDEN void *core_alloc(size_t n)
 {
-	if (!p)
-		return;
+	volatile struct mana_thread *t = core_self_thread();
+	uint32_t state = inside(t);
+	void *p = alloc(n);
+	outside(t, state);
+	return p;
+}
+
+static void release(void *p)
+{
 	struct block *b = (struct block *)p - 1;
 	if (b->size > 1UL << MAX_SHIFT) {
 		mana_sys(SYS_munmap, (long)b, (long)b->size, 0, 0, 0, 0);
@@ -95,6 +120,16 @@ HIDDEN void core_free(void *p)
 	b->next = classes[shift].free;
 	classes[shift].free = b;
 	mana_unlock(&classes[shift].lock);
+}
+
+HIDDEN void core_free(void *p)
+{
+	if (!p)
+		return;
+	volatile struct mana_thread *t = core_self_thread();
+	uint32_t state = inside(t);
+	release(p);
+	outside(t, state);
 }
 
 HIDDEN void *core_realloc(void *p, size_t n)

@@ -39,18 +39,22 @@ int core_Grequest_start(MPI_Grequest_query_function *query, MPI_Grequest_free_fu
 
 int core_Grequest_complete(MPI_Request h)
 {
+	volatile struct mana_thread *self = core_self_thread();
+	uint32_t state = self->state; /* a callback may call this inside another call */
 	struct core_request *r = core_request_of(h);
 	int rc = MPI_SUCCESS;
 
 	if (!r || r->kind != REQ_GENERALIZED || r->state != REQ_ACTIVE)
 		return MPI_ERR_REQUEST;
+	self->state = MANA_IN;
 	if (r->freed) {
 		rc = core_grequest_free(r);
 		core_request_recycle(r);
-		return rc;
+	} else {
+		__atomic_store_n(&r->state, REQ_DONE, __ATOMIC_RELEASE);
 	}
-	__atomic_store_n(&r->state, REQ_DONE, __ATOMIC_RELEASE);
-	return MPI_SUCCESS;
+	self->state = state;
+	return rc;
 }
 
 int core_grequest_query(struct core_request *r, MPI_Status *status)
