@@ -87,8 +87,14 @@ static struct core_drained *take_in(struct drain *d, struct core_comm *c, MPI_Me
 {
 	struct core_drained *msg = core_drained_new(st->bytes);
 	struct mana_status got = {.error = 0};
+	MPI_Count n;
+	MPI_Datatype type;
 
-	LOWER(d->t, core_lower->p.mrecv(msg->data, st->bytes, MPI_BYTE, m, &got));
+	/* matched, it can only be received: without memory or a type for it nothing could go on */
+	if (core_bytes_type(d->t, st->bytes, &n, &type) ||
+	    LOWER(d->t, core_lower->p.mrecv(msg->data, n, type, m, &got)))
+		core_die("cannot take in a message of %ld bytes from rank %d", (long)st->bytes, st->source);
+	core_bytes_type_free(d->t, &type);
 	msg->source = st->source;
 	msg->tag = st->tag;
 	core_count(core_received, c, st->source, 1);

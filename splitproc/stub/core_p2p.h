@@ -242,6 +242,10 @@ HIDDEN int core_grequest_cancel(struct core_request *r);
 HIDDEN struct core_drained *core_drained_find(struct core_comm *c, int src, int tag, int take);
 HIDDEN struct core_drained *core_drained_new(int64_t bytes);
 HIDDEN void core_drained_append(struct core_comm *c, struct core_drained *d);
+/* Count and lower datatype of `bytes` bytes: MPI_BYTE, or beyond INT_MAX, where not every library takes the
+ * count, a type made for it, which the caller frees. */
+HIDDEN int core_bytes_type(volatile struct mana_thread *t, int64_t bytes, MPI_Count *n, MPI_Datatype *type);
+HIDDEN void core_bytes_type_free(volatile struct mana_thread *t, MPI_Datatype *type);
 /* Receives d into the program's buffer and frees it; an argument error puts it back (c not NULL). */
 HIDDEN int core_drained_deliver(volatile struct mana_thread *t, struct core_comm *c, struct core_drained *d, void *buf,
                                 MPI_Count n, MPI_Datatype type, struct mana_status *st);

@@ -4,6 +4,8 @@
  * the program's own buffer and type: truncation, partial elements and gaps
  * then come out as the library does them.
  */
+#include <limits.h>
+
 #include "core_p2p.h"
 
 uint64_t core_ndrained;
@@ -76,18 +78,58 @@ int core_drained_any(void)
 	return core_ndrained != 0;
 }
 
-/* Runs with the lower half's fs. The tag keeps threads apart. */
-static int deliver_below(const struct mana_lower *l, const struct core_drained *d, void *buf, MPI_Count n,
-                         MPI_Datatype lt, int me, int tag, struct mana_status *st)
+#define PIECE (1 << 30)
+
+int core_bytes_type(volatile struct mana_thread *t, int64_t bytes, MPI_Count *n, MPI_Datatype *type)
+{
+	int pieces = bytes / PIECE + 1, rc;
+	int *lengths;
+	MPI_Aint *at;
+
+	*n = bytes;
+	*type = MPI_BYTE;
+	if (likely(bytes <= INT_MAX))
+		return MPI_SUCCESS;
+	*n = 1;
+	lengths = core_alloc(pieces * sizeof(*lengths));
+	at = core_alloc(pieces * sizeof(*at));
+	for (int i = 0; i < pieces; i++) {
+		at[i] = (MPI_Aint)i * PIECE;
+		lengths[i] = i < pieces - 1 ? PIECE : bytes % PIECE;
+	}
+	rc = LOWER(t, core_lower->f.Type_create_hindexed(pieces, lengths, at, MPI_BYTE, type));
+	if (!rc)
+		rc = LOWER(t, core_lower->f.Type_commit(type));
+	core_free(lengths);
+	core_free(at);
+	return rc;
+}
+
+void core_bytes_type_free(volatile struct mana_thread *t, MPI_Datatype *type)
+{
+	if (unlikely(*type != MPI_BYTE))
+		LOWER(t, core_lower->f.Type_free(type));
+}
+
+struct delivery {
+	const struct core_drained *d;
+	MPI_Count sn, rn;
+	MPI_Datatype st, rt; /* lower: of the bytes, of the program's buffer */
+	void *buf;
+	int me, tag; /* the tag keeps threads apart */
+};
+
+/* Runs with the lower half's fs. */
+static int deliver_below(const struct mana_lower *l, const struct delivery *x, struct mana_status *st)
 {
 	MPI_Request q[2];
 	struct mana_status done[2] = {{.error = 0}, {.error = 0}};
 	int ndone, which[2];
-	int rc = l->f.Irecv(buf, n, lt, me, tag, core_private, &q[0]);
+	int rc = l->f.Irecv(x->buf, x->rn, x->rt, x->me, x->tag, core_private, &q[0]);
 
 	if (rc)
 		return rc;
-	rc = l->f.Isend(d->data, d->bytes, MPI_BYTE, me, tag, core_private, &q[1]);
+	rc = l->f.Isend(x->d->data, x->sn, x->st, x->me, x->tag, core_private, &q[1]);
 	if (rc) {
 		l->f.Cancel(&q[0]);
 		l->f.Request_free(&q[0]);
@@ -107,11 +149,15 @@ static int deliver_below(const struct mana_lower *l, const struct core_drained *
 int core_drained_deliver(volatile struct mana_thread *t, struct core_comm *c, struct core_drained *d, void *buf,
                          MPI_Count n, MPI_Datatype type, struct mana_status *st)
 {
-	MPI_Datatype lt = core_type_lower(type);
-	int tag = t - mana_ctl->threads, rc;
+	struct delivery x = {.d = d, .buf = buf, .rn = n, .me = core_world.rank, .tag = t - mana_ctl->threads};
+	int rc;
 
+	x.rt = core_type_lower(type);
 	st->error = 0;
-	rc = LOWER(t, deliver_below(core_lower, d, buf, n, lt, core_world.rank, tag, st));
+	rc = core_bytes_type(t, d->bytes, &x.sn, &x.st);
+	if (likely(!rc))
+		rc = LOWER(t, deliver_below(core_lower, &x, st));
+	core_bytes_type_free(t, &x.st);
 	if (unlikely(rc && !st->error)) {
 		if (c)
 			put_back(c, d);
