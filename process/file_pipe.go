@@ -18,7 +18,11 @@ func (c *collector) pipe(o *openFile) error {
 	if err != nil {
 		return fmt.Errorf("read the size of the pipe: %w", err)
 	}
-	o.Pipe = &Pipe{Size: size}
+	ends := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLOUT}}
+	if _, err := unix.Poll(ends, 0); err != nil {
+		return fmt.Errorf("poll the pipe: %w", err)
+	}
+	o.Pipe = &Pipe{Size: size, HangUp: ends[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0}
 	if o.Flags&unix.O_ACCMODE == unix.O_WRONLY {
 		return nil
 	}

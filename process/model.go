@@ -286,6 +286,8 @@ type Lock struct {
 type Pipe struct {
 	Size int  `json:"size"`
 	Peer bool `json:"peer"` // the program holds both ends
+	// HangUp says that nobody has the other end any more.
+	HangUp bool `json:"hangup,omitempty"`
 }
 
 // EventFD is an eventfd.

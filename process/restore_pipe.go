@@ -10,14 +10,16 @@ import (
 // pipeEnds are the two ends of a rebuilt pipe, above fdBase.
 type pipeEnds struct{ read, write int }
 
-// openPipe returns an end of a pipe that the program has both ends of. Of
-// other pipes only the standard descriptors have a substitute.
+// openPipe returns an end of a pipe. The other end is the program's too, or
+// nobody's any more: then what is left in the pipe can be read, and its end is
+// seen. If somebody else has it, the standard descriptors get a substitute and
+// others meet the end of the pipe.
 func (r *Restored) openPipe(f *File) (int, error) {
-	if !r.bothEnds(f) {
+	if !r.bothEnds(f) && (f.Pipe == nil || !f.Pipe.HangUp) {
 		if r.standard(f) {
 			return r.openStdio(f)
 		}
-		return -1, nil
+		r.opt.Warn("fd %d (%s) led out of the program and is at its end", f.FD, f.Link)
 	}
 	p, err := r.pipe(f)
 	if err != nil {

@@ -122,7 +122,7 @@ func TestRestoreBasic(t *testing.T) {
 			im, st, _ := checkpoint(t, p.Process.Pid, o)
 			p.kill()
 			// Restart, and checkpoint the restarted program, again and again.
-			for i := range 5 {
+			for i := range 3 {
 				v := revive(t, im, st, RestoreOptions{})
 				t.Logf("rebuilt in %v; warnings %q", v.took, v.warnings)
 				if len(v.tidMap) != 9 {
