@@ -1,7 +1,8 @@
 # make          build bin/mana and its names
 # make deps     install what building and testing need (as root, Debian/Ubuntu)
 # make test     all tests
-# make bench    benchmarks
+# make e2e      end-to-end tests: programs under checkpoint and restart (minutes)
+# make bench    mana against no mana, side by side
 # make demo     checkpoint, kill and restart a real MPI job (HPCC)
 # make install  into $(DESTDIR)$(PREFIX)/bin
 # make lint     gofmt and go vet
@@ -17,7 +18,7 @@ export CGO_ENABLED := 0
 # A distribution's own go may be older than go.mod asks for, a newer one beside it.
 export PATH := $(PATH):/usr/local/go/bin:/usr/lib/go/bin
 
-.PHONY: all build deps test fuzz bench demo install lint clean
+.PHONY: all build deps test e2e fuzz bench demo install lint clean
 
 all: build
 
@@ -35,13 +36,16 @@ test: build
 	$(GO) vet ./...
 	$(GO) test -timeout 20m ./...
 
+e2e: build
+	MANA_E2E=1 MANA_BINARY=$(CURDIR)/bin/mana $(GO) test -timeout 60m ./e2e
+
 fuzz:
 	@for p in $$($(GO) list ./...); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 10s $$p || exit 1; done; done
 
 bench: build
-	$(GO) test -run '^$$' -bench . ./...
+	$(GO) run ./bench -binary bin/mana
 
 demo:
 	./.ci/demo

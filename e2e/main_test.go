@@ -84,6 +84,16 @@ func randomness(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
+// must does one thing after the other.
+func must(t *testing.T, steps ...func() error) {
+	t.Helper()
+	for _, step := range steps {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // newJob starts a job that the test's end closes.
 func newJob(t *testing.T, spec harness.Spec, err error) *harness.Job {
 	t.Helper()

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"mana/e2e/harness"
@@ -13,12 +14,11 @@ func TestNative(t *testing.T) {
 	results := map[string]string{} // "program ranks" -> RESULT
 	for _, m := range libraries(t) {
 		for _, ranks := range []int{2, 4} {
-			for _, p := range append(append([]program{}, loops...), traps...) {
+			for _, p := range slices.Concat(loops, further, traps) {
 				if ranks < p.minRanks {
 					continue
 				}
-				name := string(m) + "/" + p.String() + "/" + string(rune('0'+ranks))
-				t.Run(name, func(t *testing.T) {
+				t.Run(name(m, p, ranks), func(t *testing.T) {
 					steps := p.steps
 					if ranks > 2 && m == harness.MPICH { // its busy polling makes more ranks than cores slow
 						steps = max(steps/10, 4)
@@ -40,8 +40,8 @@ func TestNative(t *testing.T) {
 
 // TestNativePlain is TestNative for the programs without MPI.
 func TestNativePlain(t *testing.T) {
-	for _, p := range plains {
-		t.Run(p.name, func(t *testing.T) {
+	for _, p := range slices.Concat(plains, trees) {
+		t.Run(p.String(), func(t *testing.T) {
 			spec, err := p.spec(p.steps, 0)
 			first := native(t, spec, err)
 			if second := native(t, spec, err); second != first {

@@ -52,6 +52,10 @@ func New(binary string) (*Env, error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return nil, fmt.Errorf("become subreaper: %w", err)
 	}
+	// What else the caller has open is not for the jobs.
+	if err := unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("mark inherited descriptors: %w", err)
+	}
 	if s := os.Getenv("MANA_E2E_TIMEOUT"); s != "" {
 		if Patience, err = time.ParseDuration(s); err != nil {
 			return nil, fmt.Errorf("MANA_E2E_TIMEOUT: %w", err)
@@ -113,6 +117,19 @@ func (e *Env) Mkdir(prefix string) (string, error) {
 		return "", err
 	}
 	return dir, e.own(dir)
+}
+
+// copyTo copies a file into a directory, for the account.
+func (e *Env) copyTo(dir, file string) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	target := filepath.Join(dir, filepath.Base(file))
+	if err := os.WriteFile(target, data, 0o644); err != nil {
+		return err
+	}
+	return e.own(target)
 }
 
 func (e *Env) own(path string) error {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +19,11 @@ type Spec struct {
 	Command []string // the program and its arguments
 	Env     []string // in addition to the harness's
 	Flags   []string // for the launcher of the product
+	Input   []string // files to copy into the job's directory
 }
+
+// GateArg in a Command stands for the job's gate file.
+const GateArg = "{gate}"
 
 // Job is a computation under a coordinator of its own.
 type Job struct {
@@ -28,8 +33,11 @@ type Job struct {
 	Port  int
 	Coord *Process
 	Run   *Process // the launch, or the latest restart
-	env   *Env
-	runs  int
+
+	RestartFlags []string
+
+	env *Env
+	shm []string // what was in /dev/shm before
 }
 
 // NewJob makes the directories of a job and starts its coordinator.
@@ -47,7 +55,7 @@ func (e *Env) NewNative(spec Spec) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	return j, j.start(j.wrap(j.Command))
+	return j, j.Start(j.wrap(j.Command))
 }
 
 func (e *Env) newJob(spec Spec) (*Job, error) {
@@ -55,12 +63,30 @@ func (e *Env) newJob(spec Spec) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Job{Spec: spec, Dir: dir, Ckpt: filepath.Join(dir, "ckpt"), env: e}
+	j := &Job{Spec: spec, Dir: dir, Ckpt: filepath.Join(dir, "ckpt"), env: e, shm: sharedMemory(e.Uid())}
+	for i, arg := range j.Command {
+		if arg == GateArg {
+			j.Command[i] = j.Gate()
+		}
+	}
 	j.Env = append([]string{"MANAE2E_HURRY=" + j.hurry()}, j.Env...)
-	if err := os.Mkdir(j.Ckpt, 0o755); err != nil {
+	if err := j.MakeCkpt(); err != nil {
 		return nil, err
 	}
-	return j, e.own(j.Ckpt)
+	for _, file := range spec.Input {
+		if err := e.copyTo(dir, file); err != nil {
+			return nil, err
+		}
+	}
+	return j, nil
+}
+
+// MakeCkpt makes the checkpoint directory.
+func (j *Job) MakeCkpt() error {
+	if err := os.Mkdir(j.Ckpt, 0o755); err != nil {
+		return err
+	}
+	return j.env.own(j.Ckpt)
 }
 
 // StartCoordinator starts a fresh coordinator on a random loopback port, in place of the last one.
@@ -101,7 +127,8 @@ func (j *Job) StopCoordinator() error {
 	return j.Coord.Wait(Patience)
 }
 
-func (j *Job) coordinates() []string {
+// Coordinates are the options that lead a tool to the coordinator.
+func (j *Job) Coordinates() []string {
 	return []string{"--coord-host", "127.0.0.1", "--coord-port", strconv.Itoa(j.Port)}
 }
 
@@ -111,7 +138,7 @@ func (j *Job) LaunchArgs() []string {
 	if j.MPI != "" {
 		tool = "mana_launch"
 	}
-	args := append([]string{tool}, j.coordinates()...)
+	args := append([]string{tool}, j.Coordinates()...)
 	args = append(append(args, "--ckptdir", j.Ckpt), j.Flags...)
 	return j.wrap(append(args, j.Command...))
 }
@@ -119,13 +146,17 @@ func (j *Job) LaunchArgs() []string {
 // RestartArgs is the whole command line of a restart from the last generation.
 func (j *Job) RestartArgs() ([]string, error) {
 	if j.MPI != "" {
-		return j.wrap(append(append([]string{"mana_restart"}, j.coordinates()...), "--restartdir", j.Ckpt)), nil
+		return j.wrap(append(j.restarter("mana_restart"), "--restartdir", j.Ckpt)), nil
 	}
 	images, err := filepath.Glob(filepath.Join(j.Ckpt, "ckpt_*.dmtcp"))
 	if err != nil || len(images) == 0 {
 		return nil, fmt.Errorf("no images in %s", j.Ckpt)
 	}
-	return append(append([]string{"dmtcp_restart"}, j.coordinates()...), images...), nil
+	return append(j.restarter("dmtcp_restart"), images...), nil
+}
+
+func (j *Job) restarter(tool string) []string {
+	return append(append([]string{tool}, j.Coordinates()...), j.RestartFlags...)
 }
 
 func (j *Job) wrap(args []string) []string {
@@ -136,7 +167,7 @@ func (j *Job) wrap(args []string) []string {
 }
 
 // Launch starts the program under the product.
-func (j *Job) Launch() error { return j.start(j.LaunchArgs()) }
+func (j *Job) Launch() error { return j.Start(j.LaunchArgs()) }
 
 // Restart brings the computation back from its last generation.
 func (j *Job) Restart() error {
@@ -144,22 +175,22 @@ func (j *Job) Restart() error {
 	if err != nil {
 		return err
 	}
-	return j.start(args)
+	return j.Start(args)
 }
 
-func (j *Job) start(args []string) error {
+// Start runs a whole command line as the job.
+func (j *Job) Start(args []string) error {
 	p, err := j.env.Start(j.Dir, j.Env, args...)
 	if err != nil {
 		return err
 	}
 	j.Run = p
-	j.runs++
 	return nil
 }
 
 // Ask runs dmtcp_command with the given arguments.
 func (j *Job) Ask(command ...string) (*Process, error) {
-	return j.env.Run(j.Dir, j.Env, append(append([]string{"dmtcp_command"}, j.coordinates()...), command...)...)
+	return j.env.Run(j.Dir, j.Env, append(append([]string{"dmtcp_command"}, j.Coordinates()...), command...)...)
 }
 
 // Checkpoint asks for a checkpoint and returns when the generation is committed.
@@ -167,11 +198,60 @@ func (j *Job) Checkpoint() error {
 	if j.Run.Ended() {
 		return fmt.Errorf("the program ended before its checkpoint: %v%s", j.Run.werr, j.Run.tail())
 	}
-	if _, err := j.Ask("--bcheckpoint"); err != nil {
+	p, err := j.BeginCheckpoint()
+	if err == nil {
+		err = p.Wait(Patience)
+	}
+	return j.Explain(err)
+}
+
+// BeginCheckpoint asks for a checkpoint; the command ends when the generation is committed.
+func (j *Job) BeginCheckpoint() (*Process, error) {
+	args := append(append([]string{"dmtcp_command"}, j.Coordinates()...), "--bcheckpoint")
+	return j.env.Start(j.Dir, j.Env, args...)
+}
+
+// Explain adds what the job and its coordinator said to a failure of theirs.
+func (j *Job) Explain(err error) error {
+	if err != nil {
 		return fmt.Errorf("checkpoint: %w\nthe job:%s\nthe coordinator:%s", err, j.Run.tail(), j.Coord.tail())
 	}
 	return nil
 }
+
+// WaitRunning waits until the coordinator sees n processes, all running.
+func (j *Job) WaitRunning(n int) error {
+	return j.waitStatus(fmt.Sprintf("%d running processes", n), func(peers int, running bool) bool { return peers == n && running })
+}
+
+// WaitPending waits until a checkpoint has begun.
+func (j *Job) WaitPending() error {
+	return j.waitStatus("a pending checkpoint", func(_ int, running bool) bool { return !running })
+}
+
+func (j *Job) waitStatus(what string, good func(peers int, running bool) bool) error {
+	for limit := time.Now().Add(Patience); ; time.Sleep(20 * time.Millisecond) {
+		p, err := j.Ask("--status")
+		if err != nil {
+			return err
+		}
+		m := statusLines.FindStringSubmatch(p.Stdout())
+		if m == nil {
+			return fmt.Errorf("odd status:%s", p.tail())
+		}
+		if peers, _ := strconv.Atoi(m[1]); good(peers, m[2] == "yes") {
+			return nil
+		}
+		if j.Run.Ended() {
+			return fmt.Errorf("the job ended while the test waited for %s: %v%s", what, j.Run.werr, j.Run.tail())
+		}
+		if time.Now().After(limit) {
+			return &ErrHang{fmt.Sprintf("no %s within %v%s", what, Patience, j.Run.tail()), State()}
+		}
+	}
+}
+
+var statusLines = regexp.MustCompile(`NUM_PEERS=(\d+)\s+RUNNING=(yes|no)`)
 
 // Kill ends the whole job without warning, as a node failure does; only the coordinator stays.
 func (j *Job) Kill() error {
@@ -182,7 +262,7 @@ func (j *Job) Kill() error {
 	if err := KillAll(spare...); err != nil {
 		return err
 	}
-	if foreign := sweepSharedMemory(j.env.Uid()); len(foreign) > 0 {
+	if foreign := sweepSharedMemory(j.env.Uid(), j.shm); len(foreign) > 0 {
 		return fmt.Errorf("left in /dev/shm after the kill: %v", foreign)
 	}
 	select {
@@ -193,13 +273,26 @@ func (j *Job) Kill() error {
 	}
 }
 
+// KillTree kills the running command and everything below it, and no other process.
+func (j *Job) KillTree() error {
+	for limit := time.Now().Add(Patience); ; time.Sleep(2 * time.Millisecond) {
+		if left := KillBelow(j.Run.Pid()); left == 0 && j.Run.Ended() {
+			sweepSharedMemory(j.env.Uid(), j.shm)
+			return nil
+		}
+		if time.Now().After(limit) {
+			return &ErrHang{"processes survive SIGKILL", State()}
+		}
+	}
+}
+
 // Finish waits for the regular end and returns the RESULT line.
 func (j *Job) Finish() (string, error) {
 	if err := j.Run.Wait(3 * Patience); err != nil {
 		return "", err
 	}
-	if left := sharedMemory(j.env.Uid()); len(left) > 0 {
-		sweepSharedMemory(j.env.Uid())
+	if left := newSharedMemory(j.env.Uid(), j.shm); len(left) > 0 {
+		sweepSharedMemory(j.env.Uid(), j.shm)
 		return "", fmt.Errorf("left in /dev/shm at the regular end: %v", left)
 	}
 	r := Result(j.Run.Stdout())

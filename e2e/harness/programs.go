@@ -57,11 +57,11 @@ func (e *Env) Program(m MPI, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	args := append([]string{"-std=gnu11", "-O2", "-g", "-Wall", "-Werror", "-Wno-stringop-overflow"}, flags...)
+	args := append([]string{"-std=gnu11", "-O2", "-g", "-Wall", "-Werror", "-Wno-stringop-overflow", "-Wno-stringop-overread"}, flags...)
 	return e.compile(filepath.Join(string(m), name), "mpicc."+string(m), append(args, src, "-lm", "-lpthread")...)
 }
 
-// Plain compiles testdata/plain/<name>, a C or Go source or a Python script, and
+// Plain compiles testdata/plain/<name>, a C or Go source or a script, and
 // returns the command that runs it. A name that ends in ".static" is linked so.
 func (e *Env) Plain(name string) ([]string, error) {
 	dir := filepath.Join(e.Root, "e2e", "testdata", "plain")
@@ -71,6 +71,9 @@ func (e *Env) Plain(name string) ([]string, error) {
 	case strings.HasSuffix(name, ".py"):
 		path, err = e.compile(name, "cp", filepath.Join(dir, name))
 		return []string{"/usr/bin/python3", path}, err
+	case strings.HasSuffix(name, ".sh"):
+		path, err = e.compile(name, "cp", filepath.Join(dir, name))
+		return []string{"/bin/bash", path}, err
 	case strings.HasPrefix(name, "go"):
 		path, err = e.compile(name, "go", "build", filepath.Join(dir, name+".go"))
 	case static:

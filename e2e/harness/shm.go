@@ -3,6 +3,7 @@ package harness
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -26,9 +27,19 @@ func sharedMemory(uid uint32) []string {
 // libraryNames begin the names that an MPI library leaves in /dev/shm when it is killed.
 var libraryNames = []string{"vader_segment.", "open_mpi.", "osc_rdma.", "osc_sm.", "ucx_shm_", "mpich_shar_", "sem.OMPIO_", "psm_shm"}
 
-// sweepSharedMemory removes what killed MPI libraries left; whatever else is there stays and is reported.
-func sweepSharedMemory(uid uint32) (foreign []string) {
+// newSharedMemory lists what a user has there now and had not before.
+func newSharedMemory(uid uint32, before []string) (added []string) {
 	for _, name := range sharedMemory(uid) {
+		if !slices.Contains(before, name) {
+			added = append(added, name)
+		}
+	}
+	return added
+}
+
+// sweepSharedMemory removes what killed MPI libraries left; whatever else is new stays and is reported.
+func sweepSharedMemory(uid uint32, before []string) (foreign []string) {
+	for _, name := range newSharedMemory(uid, before) {
 		known := false
 		for _, prefix := range libraryNames {
 			known = known || strings.HasPrefix(name, prefix)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -118,6 +119,18 @@ func KillAll(spare ...int) error {
 	}
 }
 
+// KillBelow kills a process and everything below it; it says how many were alive.
+func KillBelow(root int) int {
+	left := descendants(root)
+	for _, st := range left {
+		syscall.Kill(st.pid, syscall.SIGKILL)
+	}
+	if owned(root) {
+		syscall.Kill(root, syscall.SIGKILL)
+	}
+	return len(left)
+}
+
 // Leftovers waits a moment for processes below this one to go, and lists those that do not.
 func Leftovers(spare ...int) []string {
 	limit := time.Now().Add(3 * time.Second)
@@ -148,11 +161,16 @@ func State() string {
 				fmt.Fprintf(&b, "  ... and %d more threads\n", len(tasks)-i)
 				break
 			}
-			fmt.Fprintf(&b, "  task %s %s\n", filepath.Base(task), taskState(task))
+			if text := taskState(task); !idleGo.MatchString(text) {
+				fmt.Fprintf(&b, "  task %s %s\n", filepath.Base(task), text)
+			}
 		}
 	}
 	return b.String()
 }
+
+// idleGo marks the idle threads of a Go program's runtime, which tell nothing.
+var idleGo = regexp.MustCompile(`wchan futex_do_wait syscall 202 0x[0-9a-f]+ 0x80 0x0 0x[0-9a-f]+ 0x0 0x0`)
 
 func taskState(task string) string {
 	read := func(name string) string {

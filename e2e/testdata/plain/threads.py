@@ -1,4 +1,4 @@
-"""threads.py STEPS PAUSE_US: Python threads, queues, a subprocess and an open file, each checked at every step."""
+"""threads.py STEPS PAUSE_US FILE [child]: Python threads, queues, an open file and, if told so, a subprocess, each checked at every step."""
 import hashlib
 import os
 import queue
@@ -28,7 +28,9 @@ threads = [threading.Thread(target=worker) for _ in range(8)]
 for t in threads:
     t.start()
 log = tempfile.TemporaryFile("w+")
-cat = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+cat = None
+if len(sys.argv) > 4:
+    cat = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 digest = hashlib.sha256()
 pid = os.getpid()
 for k in range(steps):
@@ -37,9 +39,10 @@ for k in range(steps):
     for job, text in sorted(answers.get(timeout=60) for _ in range(50)):
         digest.update(text.encode())
     check(os.getpid() == pid, "pid changed")
-    cat.stdin.write(f"line {k}\n")
-    cat.stdin.flush()
-    check(cat.stdout.readline() == f"line {k}\n", "the child's answer")
+    if cat:
+        cat.stdin.write(f"line {k}\n")
+        cat.stdin.flush()
+        check(cat.stdout.readline() == f"line {k}\n", "the child's answer")
     log.write(f"{k}\n")
     print("step", k, flush=True)
     if not os.path.exists(os.environ.get("MANAE2E_HURRY", "")):
@@ -48,8 +51,9 @@ for t in threads:
     jobs.put(None)
 for t in threads:
     t.join()
-cat.stdin.close()
-check(cat.wait(timeout=60) == 0, "the child's status")
+if cat:
+    cat.stdin.close()
+    check(cat.wait(timeout=60) == 0, "the child's status")
 log.seek(0)
 check(log.read().split() == [str(k) for k in range(steps)], "the log")
 print("RESULT threads.py", steps, digest.hexdigest()[:16], flush=True)
