@@ -1,11 +1,10 @@
 package process
 
 import (
-	"debug/elf"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -159,7 +158,7 @@ func borrowStack(t *task.Task) error {
 // anything, and unmaps all the rest.
 func (r *Restored) emptyHusk() error {
 	t := r.main
-	own, err := readMaps(t.TID)
+	own, err := parseProcMaps(t.TID)
 	if err != nil {
 		return err
 	}
@@ -189,15 +188,15 @@ func (r *Restored) emptyHusk() error {
 
 // emptyAround unmaps one by one what is not sealed. What stays (the vdso of
 // kernels with sealed system mappings) must not lie where the program was.
-func (r *Restored) emptyAround(own []mapping) error {
+func (r *Restored) emptyAround(own []VMA) error {
 	for _, m := range own {
-		if m.name == "[vsyscall]" || r.main.Munmap(m.start, m.end-m.start) == nil {
+		if m.Kind == KindVsyscall || r.main.Munmap(m.Start, m.Len()) == nil {
 			continue
 		}
 		for i := range r.State.VMAs {
-			if v := &r.State.VMAs[i]; v.Start < m.end && m.start < v.End {
+			if v := &r.State.VMAs[i]; v.Start < m.End && m.Start < v.End {
 				return fmt.Errorf("the sealed mapping %s at %#x lies where the program had memory: try again",
-					m.name, m.start)
+					m.Name, m.Start)
 			}
 		}
 	}
@@ -205,18 +204,15 @@ func (r *Restored) emptyAround(own []mapping) error {
 }
 
 // freeRange finds an address unused by the saved process and by the husk.
-func (r *Restored) freeRange(size uint64, own []mapping) (uint64, error) {
-	used := own
-	for i := range r.State.VMAs {
-		used = append(used, mapping{start: r.State.VMAs[i].Start, end: r.State.VMAs[i].End})
-	}
+func (r *Restored) freeRange(size uint64, own []VMA) (uint64, error) {
+	used := slices.Concat(own, r.State.VMAs)
 	for _, l := range r.State.LowerHalf {
-		used = append(used, mapping{start: l.Addr, end: l.Addr + l.Len})
+		used = append(used, VMA{Start: l.Addr, End: l.Addr + l.Len})
 	}
 next:
 	for addr := uint64(0x200000000); addr < 0x1000000000; addr += 1 << 20 {
 		for _, m := range used {
-			if addr < m.end && m.start < addr+size {
+			if addr < m.End && m.Start < addr+size {
 				continue next
 			}
 		}
@@ -239,26 +235,8 @@ func sameFile(id *FileID) error {
 	if fi.Size() == id.Size && sys.Mtim.Nano() == id.MtimeNs {
 		return nil
 	}
-	if id.BuildID != "" && fi.Size() == id.Size && elfBuildID(id.Path) == id.BuildID {
+	if id.BuildID != "" && fi.Size() == id.Size && buildID(id.Path) == id.BuildID {
 		return nil
 	}
 	return fmt.Errorf("%s has changed since the checkpoint (size %d, then %d)", id.Path, fi.Size(), id.Size)
-}
-
-// elfBuildID returns the hex GNU build id of an ELF file, or "".
-func elfBuildID(path string) string {
-	f, err := elf.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	s := f.Section(".note.gnu.build-id")
-	if s == nil {
-		return ""
-	}
-	b, err := s.Data()
-	if err != nil || len(b) < 16 {
-		return ""
-	}
-	return hex.EncodeToString(b[16:])
 }

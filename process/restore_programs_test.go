@@ -39,11 +39,8 @@ func TestRestorePrograms(t *testing.T) {
 				t.Fatalf("left alone: %v", err)
 			}
 			alone := time.Since(begin)
-			for round := range 1 {
-				got := interrupted(t, argv, alone, round)
-				if got != string(want) {
-					t.Errorf("rebuilt it printed %q, left alone %q", tail(got), tail(string(want)))
-				}
+			if got := interrupted(t, argv, alone); got != string(want) {
+				t.Errorf("rebuilt it printed %q, left alone %q", tail(got), tail(string(want)))
 			}
 		})
 	}
@@ -79,7 +76,7 @@ func command(t *testing.T, name string, compile, args []string) []string {
 
 // interrupted runs a program, kills and rebuilds it three times, and returns
 // what it printed to its output, a file.
-func interrupted(t *testing.T, argv []string, alone time.Duration, round int) string {
+func interrupted(t *testing.T, argv []string, alone time.Duration) string {
 	t.Helper()
 	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
 	if err != nil {
@@ -91,7 +88,7 @@ func interrupted(t *testing.T, argv []string, alone time.Duration, round int) st
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(alone * time.Duration(1+round) / 8)
+	time.Sleep(alone / 6)
 	im, st, _ := checkpoint(t, cmd.Process.Pid, Options{})
 	cmd.Process.Kill()
 	cmd.Wait()

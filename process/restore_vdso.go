@@ -61,19 +61,19 @@ func (r *Restored) freshVDSO(lo uint64) (vdso, vvar task.Range, err error) {
 }
 
 func findVDSO(tid int) (vdso, vvar task.Range, err error) {
-	maps, err := readMaps(tid)
+	maps, err := parseProcMaps(tid)
 	if err != nil {
 		return
 	}
 	for _, m := range maps {
-		switch m.name {
-		case "[vdso]":
-			vdso = task.Range{Addr: m.start, Len: m.end - m.start}
-		case "[vvar]", "[vvar_vclock]":
+		switch m.Kind {
+		case KindVDSO:
+			vdso = task.Range{Addr: m.Start, Len: m.Len()}
+		case KindVVar:
 			if vvar.Len == 0 {
-				vvar.Addr = m.start
+				vvar.Addr = m.Start
 			}
-			vvar.Len = m.end - vvar.Addr
+			vvar.Len = m.End - vvar.Addr
 		}
 	}
 	return
@@ -86,7 +86,7 @@ func (r *Restored) moveVDSO(vdso, vvar task.Range) (task.Range, error) {
 	if vvar.Len == 0 {
 		lo, hi = vdso.Addr, vdso.Addr+vdso.Len
 	}
-	own, err := readMaps(r.main.TID)
+	own, err := parseProcMaps(r.main.TID)
 	if err != nil {
 		return vdso, err
 	}
