@@ -39,7 +39,7 @@ static void merge(long k)
 	MPI_Intercomm_merge(inter, (int)(side ^ (k & 1)), &all);
 	MPI_Comm_rank(all, &r);
 	MPI_Comm_size(all, &n);
-	CHECK(n == np && (r < nlocal) == (side == (k & 1)), "rank %d of %d after a merge", r, n);
+	CHECK(n == np && (side == (k & 1) ? r < nlocal : r >= nremote), "rank %d of %d after a merge", r, n);
 	MPI_Comm_compare(all, MPI_COMM_WORLD, &cmp);
 	CHECK(cmp == MPI_SIMILAR || cmp == MPI_CONGRUENT, "compare gives %d", cmp);
 	MPI_Barrier(all);
