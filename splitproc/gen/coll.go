@@ -10,6 +10,7 @@ const collHead = `#include "core_len.h"
 #include "core_objects.h"
 #include "core_p2p.h"
 #include "core_request.h"
+#include "core_win.h"
 #include "forward.h"
 
 `
@@ -25,6 +26,10 @@ func genColl(t *Tables, b *bytes.Buffer) {
 			collNonblocking(b, &f)
 		case "collective-persistent", "neighbourhood-persistent":
 			collPersistent(b, &f)
+		case "rma":
+			if f.Req {
+				collRMA(b, &f)
+			}
 		}
 	}
 }
@@ -48,6 +53,8 @@ func collCall(c *call, f *Function, from string) {
 		switch {
 		case p.Kind == "COMM":
 			c.arg("c_->lower")
+		case p.Kind == "WIN":
+			c.arg("w_->lower")
 		case p.Kind == "REQUEST":
 			c.arg("&r_->lower")
 		case p.Kind == "INFO":
@@ -119,6 +126,16 @@ func collNonblocking(b *bytes.Buffer, f *Function) {
 			b.WriteString("\tif (unlikely(VID(op) >= VID_BASE))\n\t\tcoll_keep(coll_attach(r_, sizeof(struct coll)), datatype, 0, op);\n")
 		}
 	}
+	lines(b, "\t", c.pre)
+	fmt.Fprintf(b, "\tint rc = LOWER(self_, core_lower->f.%s(%s));\n\tLEAVE(coll_posted(r_, rc, request));\n}\n\n", f.Name, strings.Join(c.args, ", "))
+}
+
+// collRMA writes a one-sided operation with a request.
+func collRMA(b *bytes.Buffer, f *Function) {
+	c := &call{}
+	collCall(c, f, "")
+	fmt.Fprintf(b, "int core_%s(%s)\n{\n\tstruct core_win *w_ = core_win_of(win);\n\tif (unlikely(!w_))\n\t\treturn MPI_ERR_WIN;\n", f.Name, cParams(f.Params, ownType))
+	b.WriteString("\tENTER();\n\tstruct core_request *r_ = core_request_new(REQ_COLL, 0);\n")
 	lines(b, "\t", c.pre)
 	fmt.Fprintf(b, "\tint rc = LOWER(self_, core_lower->f.%s(%s));\n\tLEAVE(coll_posted(r_, rc, request));\n}\n\n", f.Name, strings.Join(c.args, ", "))
 }

@@ -16,14 +16,14 @@ func forwarded(f *Function) bool {
 	}
 	switch strings.TrimSuffix(f.Name, "_c") {
 	case "Reduce_local", "Pack", "Unpack", "Pack_size", "Pack_external", "Unpack_external", "Pack_external_size",
-		"Dims_create":
+		"Dims_create", "Put", "Get", "Accumulate", "Get_accumulate", "Fetch_and_op", "Compare_and_swap":
 		return true
 	}
 	return false
 }
 
 func genForward(t *Tables, b *bytes.Buffer) {
-	b.WriteString("#include \"core.h\"\n#include \"core_len.h\"\n#include \"forward.h\"\n\n")
+	b.WriteString("#include \"core.h\"\n#include \"core_len.h\"\n#include \"core_win.h\"\n#include \"forward.h\"\n\n")
 	for _, f := range t.coreFunctions() {
 		if forwarded(&f) {
 			forwardFunction(b, &f)
@@ -36,9 +36,10 @@ func genForward(t *Tables, b *bytes.Buffer) {
 func forwardFunction(b *bytes.Buffer, f *Function) {
 	c := &call{}
 	coll := f.Coll == "comm"
-	comm, root := false, false
+	comm, root, win := false, false, false
 	for _, p := range f.Params {
 		comm = comm || p.Kind == "COMM"
+		win = win || p.Kind == "WIN"
 		root = root || p.Root && p.Array
 	}
 	for _, p := range f.Params {
@@ -47,6 +48,9 @@ func forwardFunction(b *bytes.Buffer, f *Function) {
 	fmt.Fprintf(b, "%s core_%s(%s)\n{\n", f.retType(), f.Name, cParams(f.Params, ownType))
 	if comm {
 		b.WriteString("\tstruct core_comm *c_ = core_comm_of(comm);\n\tif (unlikely(!c_))\n\t\treturn MPI_ERR_COMM;\n")
+	}
+	if win {
+		b.WriteString("\tstruct core_win *w_ = core_win_of(win);\n\tif (unlikely(!w_))\n\t\treturn MPI_ERR_WIN;\n")
 	}
 	if coll {
 		b.WriteString("\tvolatile struct mana_thread *self_ = forward_enter(c_);\n")
@@ -67,6 +71,8 @@ func forwardParam(c *call, p Param) {
 	switch {
 	case p.Kind == "COMM":
 		c.arg("c_->lower")
+	case p.Kind == "WIN":
+		c.arg("w_->lower")
 	case p.Kind == "DATATYPE" && p.Array:
 		length := map[string]string{"NP(comm)": "core_np(c_)", "INDEG(comm)": "core_degree(c_, 0)", "OUTDEG(comm)": "core_degree(c_, 1)"}[p.Len]
 		from := n

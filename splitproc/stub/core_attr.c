@@ -119,7 +119,7 @@ static void push(struct core_attr **list, struct core_keyval *k, void *value)
 	*list = a;
 }
 
-static int attr_set(int kind, uint64_t owner, struct core_attr **list, int keyval, void *value)
+int core_attr_set(int kind, uint64_t owner, struct core_attr **list, int keyval, void *value)
 {
 	struct core_keyval *k = keyval_of(keyval);
 	if (!k || k->kind != kind || k->freed)
@@ -136,7 +136,7 @@ static int attr_set(int kind, uint64_t owner, struct core_attr **list, int keyva
 	LEAVE_LOCAL(MPI_SUCCESS);
 }
 
-static int attr_get(int kind, struct core_attr **list, int keyval, void *attribute_val, int *flag)
+int core_attr_get(int kind, struct core_attr **list, int keyval, void *attribute_val, int *flag)
 {
 	struct core_keyval *k = keyval_of(keyval);
 	if (!k || k->kind != kind)
@@ -148,7 +148,7 @@ static int attr_get(int kind, struct core_attr **list, int keyval, void *attribu
 	return MPI_SUCCESS;
 }
 
-static int attr_delete(int kind, uint64_t owner, struct core_attr **list, int keyval)
+int core_attr_delete(int kind, uint64_t owner, struct core_attr **list, int keyval)
 {
 	struct core_keyval *k = keyval_of(keyval);
 	if (!k || k->kind != kind)
@@ -173,7 +173,7 @@ static int attr_delete(int kind, uint64_t owner, struct core_attr **list, int ke
 int core_attrs_delete(int kind, uint64_t owner, struct core_attr **attrs)
 {
 	while (*attrs) {
-		int rc = attr_delete(kind, owner, attrs, (*attrs)->keyval);
+		int rc = core_attr_delete(kind, owner, attrs, (*attrs)->keyval);
 		if (rc != MPI_SUCCESS)
 			return rc;
 	}
@@ -259,19 +259,19 @@ int core_Comm_get_attr(MPI_Comm comm, int comm_keyval, void *attribute_val, int 
 		return MPI_ERR_COMM;
 	if (predefined(comm_keyval, attribute_val, flag))
 		return MPI_SUCCESS;
-	return attr_get(KEYVAL_COMM, &c->attrs, comm_keyval, attribute_val, flag);
+	return core_attr_get(KEYVAL_COMM, &c->attrs, comm_keyval, attribute_val, flag);
 }
 
 int core_Comm_set_attr(MPI_Comm comm, int comm_keyval, void *attribute_val)
 {
 	struct core_comm *c = core_comm_of(comm);
-	return c ? attr_set(KEYVAL_COMM, VID(comm), &c->attrs, comm_keyval, attribute_val) : MPI_ERR_COMM;
+	return c ? core_attr_set(KEYVAL_COMM, VID(comm), &c->attrs, comm_keyval, attribute_val) : MPI_ERR_COMM;
 }
 
 int core_Comm_delete_attr(MPI_Comm comm, int comm_keyval)
 {
 	struct core_comm *c = core_comm_of(comm);
-	return c ? attr_delete(KEYVAL_COMM, VID(comm), &c->attrs, comm_keyval) : MPI_ERR_COMM;
+	return c ? core_attr_delete(KEYVAL_COMM, VID(comm), &c->attrs, comm_keyval) : MPI_ERR_COMM;
 }
 
 /* ---- datatypes (predefined ones may have attributes too) ---- */
@@ -288,17 +288,17 @@ static struct core_attr **type_attrs(MPI_Datatype h)
 int core_Type_get_attr(MPI_Datatype datatype, int type_keyval, void *attribute_val, int *flag)
 {
 	struct core_attr **list = type_attrs(datatype);
-	return list ? attr_get(KEYVAL_TYPE, list, type_keyval, attribute_val, flag) : MPI_ERR_TYPE;
+	return list ? core_attr_get(KEYVAL_TYPE, list, type_keyval, attribute_val, flag) : MPI_ERR_TYPE;
 }
 
 int core_Type_set_attr(MPI_Datatype datatype, int type_keyval, void *attribute_val)
 {
 	struct core_attr **list = type_attrs(datatype);
-	return list ? attr_set(KEYVAL_TYPE, VID(datatype), list, type_keyval, attribute_val) : MPI_ERR_TYPE;
+	return list ? core_attr_set(KEYVAL_TYPE, VID(datatype), list, type_keyval, attribute_val) : MPI_ERR_TYPE;
 }
 
 int core_Type_delete_attr(MPI_Datatype datatype, int type_keyval)
 {
 	struct core_attr **list = type_attrs(datatype);
-	return list ? attr_delete(KEYVAL_TYPE, VID(datatype), list, type_keyval) : MPI_ERR_TYPE;
+	return list ? core_attr_delete(KEYVAL_TYPE, VID(datatype), list, type_keyval) : MPI_ERR_TYPE;
 }

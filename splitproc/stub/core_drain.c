@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "core_p2p.h"
+#include "core_win.h"
 
 #define GIVE_UP_SECONDS 60 /* without any progress: a message was lost, or never received below */
 
@@ -192,6 +193,8 @@ int core_drain_messages(void)
 	failed = until_quiet(&d);
 	if (failed)
 		explain(&d);
+	if (core_win_drain(d.t)) /* collective: also where this rank has failed already */
+		failed = -1;
 	LOWER(d.t, core_lower->f.Allreduce(&failed, &any, 1, MPI_INT, MPI_MIN, core_private));
 	core_free(d.expect);
 	core_free(d.r);

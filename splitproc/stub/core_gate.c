@@ -1,5 +1,10 @@
 /* core_gate.c - where threads stand still for a checkpoint. */
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+
 #include "core.h"
+#include "core_win.h"
 
 /* Must this rank still reach a collective that others have begun? */
 static int moving(void)
@@ -21,6 +26,21 @@ static int take_token(void)
 	return 0;
 }
 
+/* While windows are open a peer's one-sided operation may need this rank's
+ * library to move: the main thread looks in now and then instead of sleeping. */
+static void wait_parked(volatile struct mana_thread *t, uint32_t seq)
+{
+	struct timespec step = {0, 1000000};
+	struct mana_status st;
+	int flag;
+	if (!core_win_count || !t->lower_fs || !core_lower || t->tid != mana_ctl->main_tid) {
+		mana_futex_wait(&mana_ctl->intr, seq);
+		return;
+	}
+	LOWER(t, core_lower->p.iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, core_private, &flag, &st));
+	mana_sys(SYS_futex, (long)&mana_ctl->intr, FUTEX_WAIT, (long)seq, (long)&step, 0, 0);
+}
+
 /* Waits until the thread may pass. *seq: the intr value acted upon; returns
  * whether it passes while the checkpoint is still pending. */
 static int pass(volatile struct mana_thread *t, uint32_t *seq)
@@ -37,7 +57,7 @@ static int pass(volatile struct mana_thread *t, uint32_t *seq)
 			__atomic_store_n(&t->state, MANA_PARKED, __ATOMIC_SEQ_CST);
 			mana_ring();
 		}
-		mana_futex_wait(&mana_ctl->intr, *seq);
+		wait_parked(t, *seq);
 	}
 }
 

@@ -99,6 +99,10 @@ HIDDEN int core_attrs_copy(int kind, uint64_t from, struct core_attr *attrs, str
 /* Deletes all, last set first. On failure the rest stays. */
 HIDDEN int core_attrs_delete(int kind, uint64_t owner, struct core_attr **attrs);
 
+HIDDEN int core_attr_set(int kind, uint64_t owner, struct core_attr **list, int keyval, void *value);
+HIDDEN int core_attr_get(int kind, struct core_attr **list, int keyval, void *attribute_val, int *flag);
+HIDDEN int core_attr_delete(int kind, uint64_t owner, struct core_attr **list, int keyval);
+
 /* ---- communicators ---- */
 /* A new object over a lower communicator; takes the rank lists over. */
 HIDDEN struct core_comm *core_comm_new(MPI_Comm lower, int n, int *world, uint64_t gid);

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 
 #include "core_file.h"
+#include "core_win.h"
 
 /* Tells the agent why, and returns the code. */
 static int fail(const char *what, uint64_t number, int rc)
@@ -146,6 +147,8 @@ int core_rebuild_objects(void)
 	int rc = rebuild_world(t);
 	if (!rc)
 		rc = rebuild_comms(t);
+	if (!rc && (rc = core_win_rebuild(t)))
+		fail("a window", 0, rc);
 	if (!rc)
 		rc = rebuild_files(t);
 	if (!rc)

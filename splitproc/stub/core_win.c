@@ -1,0 +1,413 @@
+/* core_win.c - life of a window: made, described, freed, saved, made again. */
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "core_win.h"
+
+struct core_table core_wins;
+uint32_t core_win_count;
+
+static struct core_comm *comm_of(const struct core_win *w)
+{
+	return core_comm_of(w->comm);
+}
+
+/* The native window over the object's memory; errors come back to us. */
+static int make_lower(volatile struct mana_thread *t, struct core_win *w)
+{
+	MPI_Comm comm = comm_of(w)->lower;
+	MPI_Win lower = MPI_WIN_NULL;
+	int rc = w->flavor == MPI_WIN_FLAVOR_DYNAMIC
+	             ? LOWER(t, core_lower->f.Win_create_dynamic(MPI_INFO_NULL, comm, &lower))
+	             : LOWER(t, core_lower->f.Win_create(w->base, w->size, w->disp_unit, MPI_INFO_NULL, comm, &lower));
+	if (rc)
+		return rc;
+	LOWER(t, core_lower->f.Win_set_errhandler(lower, MPI_ERRORS_RETURN));
+	w->lower = lower;
+	return MPI_SUCCESS;
+}
+
+static void destroy(struct core_win *w)
+{
+	if (w->mapped)
+		mana_sys(SYS_munmap, (long)w->base, (long)w->mapped, 0, 0, 0, 0);
+	while (w->attached) {
+		struct core_attached *a = w->attached;
+		w->attached = a->next;
+		core_free(a);
+	}
+	core_info_drop(w->info);
+	core_errh_unref(w->errh);
+	core_free(w->locks);
+	core_free(w);
+}
+
+static int create(struct core_win *w, MPI_Info info, MPI_Comm comm, MPI_Win *win)
+{
+	int rc = core_Comm_dup(comm, &w->comm);
+	if (rc) {
+		destroy(w);
+		return rc;
+	}
+	struct core_comm *c = comm_of(w);
+	ENTER_COLL(c);
+	w->errh = MPI_ERRORS_ARE_FATAL;
+	w->model = MPI_WIN_UNIFIED;
+	w->info = core_info_copy(core_info_of(info));
+	w->locks = core_alloc((size_t)c->size * sizeof *w->locks);
+	rc = make_lower(self_, w);
+	if (!rc) {
+		w->vid = core_table_add(&core_wins, w);
+		__atomic_add_fetch(&core_win_count, 1, __ATOMIC_RELAXED);
+		*win = HANDLE(MPI_Win, w->vid);
+	} else {
+		destroy(w);
+	}
+	LEAVE(rc);
+}
+
+int core_Win_create(void *base, MPI_Aint size, MPI_Aint disp_unit, MPI_Info info, MPI_Comm comm, MPI_Win *win)
+{
+	struct core_comm *c = core_comm_of(comm);
+	if (!c || c->inter)
+		return MPI_ERR_COMM;
+	if (size < 0)
+		return MPI_ERR_SIZE;
+	struct core_win *w = core_alloc(sizeof *w);
+	w->base = base;
+	w->size = size;
+	w->disp_unit = (int)disp_unit;
+	w->flavor = MPI_WIN_FLAVOR_CREATE;
+	return create(w, info, comm, win);
+}
+
+static int allocate(MPI_Aint size, MPI_Aint disp_unit, int flavor, MPI_Info info, MPI_Comm comm, void *baseptr, MPI_Win *win)
+{
+	struct core_win *w = core_alloc(sizeof *w);
+	size_t bytes = ((size_t)size + 4095) & ~(size_t)4095;
+	if (bytes) {
+		long p = mana_sys(SYS_mmap, 0, (long)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (p < 0 && p > -4096) {
+			core_free(w);
+			return MPI_ERR_NO_MEM;
+		}
+		w->base = (void *)p;
+		w->mapped = bytes;
+	}
+	w->size = size;
+	w->disp_unit = (int)disp_unit;
+	w->flavor = flavor;
+	void *base = w->base;
+	int rc = create(w, info, comm, win);
+	if (!rc)
+		*(void **)baseptr = base;
+	return rc;
+}
+
+int core_Win_allocate(MPI_Aint size, MPI_Aint disp_unit, MPI_Info info, MPI_Comm comm, void *baseptr, MPI_Win *win)
+{
+	struct core_comm *c = core_comm_of(comm);
+	if (!c || c->inter)
+		return MPI_ERR_COMM;
+	if (size < 0)
+		return MPI_ERR_SIZE;
+	return allocate(size, disp_unit, MPI_WIN_FLAVOR_ALLOCATE, info, comm, baseptr, win);
+}
+
+/* Memory that several ranks share would be saved once per rank: not offered yet. */
+int core_Win_allocate_shared(MPI_Aint size, MPI_Aint disp_unit, MPI_Info info, MPI_Comm comm, void *baseptr, MPI_Win *win)
+{
+	struct core_comm *c = core_comm_of(comm);
+	if (!c || c->inter)
+		return MPI_ERR_COMM;
+	if (size < 0)
+		return MPI_ERR_SIZE;
+	if (c->size > 1)
+		core_unsupported("MPI_Win_allocate_shared by more than one process");
+	return allocate(size, disp_unit, MPI_WIN_FLAVOR_SHARED, info, comm, baseptr, win);
+}
+
+int core_Win_shared_query(MPI_Win win, int rank, MPI_Aint *size, MPI_Aint *disp_unit, void *baseptr)
+{
+	struct core_win *w = core_win_of(win);
+	if (!w)
+		return MPI_ERR_WIN;
+	if (w->flavor != MPI_WIN_FLAVOR_SHARED)
+		return MPI_ERR_RMA_FLAVOR;
+	if (rank != 0 && rank != MPI_PROC_NULL)
+		return MPI_ERR_RANK;
+	*size = w->size;
+	*disp_unit = w->disp_unit;
+	*(void **)baseptr = w->base;
+	return MPI_SUCCESS;
+}
+
+int core_Win_create_dynamic(MPI_Info info, MPI_Comm comm, MPI_Win *win)
+{
+	struct core_comm *c = core_comm_of(comm);
+	if (!c || c->inter)
+		return MPI_ERR_COMM;
+	struct core_win *w = core_alloc(sizeof *w);
+	w->flavor = MPI_WIN_FLAVOR_DYNAMIC;
+	w->disp_unit = 1;
+	return create(w, info, comm, win);
+}
+
+int core_Win_attach(MPI_Win win, void *base, MPI_Aint size)
+{
+	struct core_win *w = core_win_of(win);
+	if (!w)
+		return MPI_ERR_WIN;
+	ENTER();
+	MPI_Win lower = w->lower;
+	int rc = LOWER(self_, core_lower->f.Win_attach(lower, base, size));
+	if (!rc) {
+		struct core_attached *a = core_alloc(sizeof *a);
+		*a = (struct core_attached){w->attached, base, size};
+		w->attached = a;
+	}
+	LEAVE(rc);
+}
+
+int core_Win_detach(MPI_Win win, const void *base)
+{
+	struct core_win *w = core_win_of(win);
+	if (!w)
+		return MPI_ERR_WIN;
+	ENTER();
+	MPI_Win lower = w->lower;
+	int rc = LOWER(self_, core_lower->f.Win_detach(lower, base));
+	for (struct core_attached **a = &w->attached; !rc && *a; a = &(*a)->next)
+		if ((*a)->base == base) {
+			struct core_attached *gone = *a;
+			*a = gone->next;
+			core_free(gone);
+			break;
+		}
+	LEAVE(rc);
+}
+
+int core_Win_free(MPI_Win *win)
+{
+	struct core_win *w = core_win_of(*win);
+	if (!w)
+		return MPI_ERR_WIN;
+	if (w->lock_all || w->nlocks || w->access || w->exposure)
+		return MPI_ERR_RMA_SYNC;
+	int rc = core_attrs_delete(KEYVAL_WIN, VID(*win), &w->attrs);
+	if (rc)
+		return rc;
+	MPI_Comm comm = w->comm;
+	struct core_comm *c = comm_of(w);
+	ENTER_COLL(c);
+	rc = LOWER(self_, core_lower->f.Win_free(&w->lower));
+	if (!rc) {
+		core_table_del(&core_wins, w->vid);
+		__atomic_sub_fetch(&core_win_count, 1, __ATOMIC_RELAXED);
+		destroy(w);
+		*win = MPI_WIN_NULL;
+	}
+	self_->state = MANA_OUT;
+	return rc ? rc : core_Comm_free(&comm);
+}
+
+/* ---- descriptions ---- */
+
+int core_Win_get_group(MPI_Win win, MPI_Group *group)
+{
+	struct core_win *w = core_win_of(win);
+	return w ? core_Comm_group(w->comm, group) : MPI_ERR_WIN;
+}
+
+int core_Win_set_name(MPI_Win win, const char *win_name)
+{
+	struct core_win *w = core_win_of(win);
+	if (!w)
+		return MPI_ERR_WIN;
+	core_copy_name(w->name, win_name, sizeof w->name);
+	return MPI_SUCCESS;
+}
+
+int core_Win_get_name(MPI_Win win, char *win_name, int *resultlen)
+{
+	struct core_win *w = core_win_of(win);
+	if (!w)
+		return MPI_ERR_WIN;
+	core_copy_name(win_name, w->name, sizeof w->name);
+	*resultlen = (int)strlen(win_name);
+	return MPI_SUCCESS;
+}
+
+int core_Win_set_info(MPI_Win win, MPI_Info info)
+{
+	struct core_win *w = core_win_of(win);
+	if (!w)
+		return MPI_ERR_WIN;
+	ENTER_LOCAL();
+	core_info_drop(w->info);
+	w->info = core_info_copy(core_info_of(info));
+	LEAVE_LOCAL(MPI_SUCCESS);
+}
+
+int core_Win_get_info(MPI_Win win, MPI_Info *info_used)
+{
+	struct core_win *w = core_win_of(win);
+	if (!w)
+		return MPI_ERR_WIN;
+	struct core_info *copy = core_info_copy(w->info);
+	if (!copy)
+		return core_Info_create(info_used);
+	*info_used = core_info_handle(copy);
+	return MPI_SUCCESS;
+}
+
+int core_Win_set_errhandler(MPI_Win win, MPI_Errhandler errhandler)
+{
+	struct core_win *w = core_win_of(win);
+	if (!w)
+		return MPI_ERR_WIN;
+	core_errh_ref(errhandler);
+	core_errh_unref(w->errh);
+	w->errh = errhandler;
+	return MPI_SUCCESS;
+}
+
+int core_Win_get_errhandler(MPI_Win win, MPI_Errhandler *errhandler)
+{
+	struct core_win *w = core_win_of(win);
+	if (!w)
+		return MPI_ERR_WIN;
+	core_errh_ref(w->errh);
+	*errhandler = w->errh;
+	return MPI_SUCCESS;
+}
+
+int core_Win_get_attr(MPI_Win win, int win_keyval, void *attribute_val, int *flag)
+{
+	struct core_win *w = core_win_of(win);
+	void *v;
+	if (!w)
+		return MPI_ERR_WIN;
+	switch (win_keyval) {
+	case MPI_WIN_BASE:
+		v = w->base;
+		break;
+	case MPI_WIN_SIZE:
+		v = &w->size;
+		break;
+	case MPI_WIN_DISP_UNIT:
+		v = &w->disp_unit;
+		break;
+	case MPI_WIN_CREATE_FLAVOR:
+		v = &w->flavor;
+		break;
+	case MPI_WIN_MODEL:
+		v = &w->model;
+		break;
+	default:
+		return core_attr_get(KEYVAL_WIN, &w->attrs, win_keyval, attribute_val, flag);
+	}
+	*(void **)attribute_val = v;
+	*flag = 1;
+	return MPI_SUCCESS;
+}
+
+int core_Win_set_attr(MPI_Win win, int win_keyval, void *attribute_val)
+{
+	struct core_win *w = core_win_of(win);
+	return w ? core_attr_set(KEYVAL_WIN, VID(win), &w->attrs, win_keyval, attribute_val) : MPI_ERR_WIN;
+}
+
+int core_Win_delete_attr(MPI_Win win, int win_keyval)
+{
+	struct core_win *w = core_win_of(win);
+	return w ? core_attr_delete(KEYVAL_WIN, VID(win), &w->attrs, win_keyval) : MPI_ERR_WIN;
+}
+
+/* ---- checkpoint and restart ---- */
+
+/* Open windows in one order on all ranks. */
+static int list_windows(struct core_win ***out)
+{
+	struct core_win **list = core_alloc((core_wins.used + 1) * sizeof *list), *w;
+	int n = 0;
+	FOR_TABLE(&core_wins, w)
+	{
+		int i = n++;
+		for (; i > 0 && comm_of(list[i - 1])->gid > comm_of(w)->gid; i--)
+			list[i] = list[i - 1];
+		list[i] = w;
+	}
+	*out = list;
+	return n;
+}
+
+static int complete_window(volatile struct mana_thread *t, struct core_win *w)
+{
+	MPI_Comm comm = comm_of(w)->lower;
+	MPI_Win win = w->lower;
+	int fenced = w->fenced && !w->lock_all && !w->nlocks, all = 0;
+	int rc = LOWER(t, core_lower->f.Allreduce(&fenced, &all, 1, MPI_INT, MPI_MIN, comm));
+	if (!rc && all)
+		return LOWER(t, core_lower->f.Win_fence(0, win));
+	if (!rc && w->lock_all)
+		return LOWER(t, core_lower->f.Win_flush_all(win));
+	for (int i = 0, n = comm_of(w)->size; !rc && w->nlocks && i < n; i++)
+		if (w->locks[i])
+			rc = LOWER(t, core_lower->f.Win_flush(i, win));
+	return rc;
+}
+
+int core_win_drain(volatile struct mana_thread *t)
+{
+	static const char why[] = "drain: a window is between MPI_Win_post or MPI_Win_start and its end";
+	struct core_win **list;
+	int n = list_windows(&list), open = 0, any = 0, rc = 0;
+	for (int i = 0; i < n; i++)
+		open |= list[i]->access || list[i]->exposure;
+	LOWER(t, core_lower->f.Allreduce(&open, &any, 1, MPI_INT, MPI_MAX, core_private));
+	if (any) {
+		memcpy((void *)mana_ctl->errmsg, why, sizeof why);
+		rc = -1;
+	}
+	for (int i = 0; i < n && !rc; i++)
+		rc = complete_window(t, list[i]) ? -1 : 0;
+	core_free(list);
+	return rc;
+}
+
+static int rebuild(volatile struct mana_thread *t, struct core_win *w)
+{
+	int rc = make_lower(t, w);
+	MPI_Win win = w->lower;
+	for (struct core_attached *a = w->attached; !rc && a; a = a->next) {
+		void *base = a->base;
+		MPI_Aint size = a->size;
+		rc = LOWER(t, core_lower->f.Win_attach(win, base, size));
+	}
+	if (!rc && w->lock_all)
+		rc = LOWER(t, core_lower->f.Win_lock_all(0, win));
+	for (int i = 0, n = comm_of(w)->size; !rc && w->nlocks && i < n; i++) {
+		int type = w->locks[i];
+		if (type)
+			rc = LOWER(t, core_lower->f.Win_lock(type, i, 0, win));
+	}
+	int fenced = w->fenced && !w->lock_all && !w->nlocks, all = 0;
+	MPI_Comm comm = comm_of(w)->lower;
+	if (!rc)
+		rc = LOWER(t, core_lower->f.Allreduce(&fenced, &all, 1, MPI_INT, MPI_MIN, comm));
+	if (!rc && all)
+		rc = LOWER(t, core_lower->f.Win_fence(MPI_MODE_NOPRECEDE, win));
+	return rc;
+}
+
+int core_win_rebuild(volatile struct mana_thread *t)
+{
+	struct core_win **list;
+	int n = list_windows(&list), rc = 0;
+	for (int i = 0; i < n && !rc; i++)
+		rc = rebuild(t, list[i]);
+	core_free(list);
+	return rc;
+}

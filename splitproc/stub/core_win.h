@@ -1,0 +1,44 @@
+/* core_win.h - windows for one-sided communication. */
+#ifndef MANA_CORE_WIN_H
+#define MANA_CORE_WIN_H
+
+#include "core_objects.h"
+
+struct core_attached {
+	struct core_attached *next;
+	void *base;
+	MPI_Aint size;
+};
+
+/* The window's memory is always the program's own, so that a checkpoint has it:
+ * what MPI_Win_allocate returns is mapped here, not in the lower half. */
+struct core_win {
+	MPI_Win lower;
+	uint32_t vid;
+	MPI_Comm comm; /* a duplicate of ours: order of fences, and of windows at a restart */
+	void *base;
+	MPI_Aint size;
+	int disp_unit, flavor, model;
+	size_t mapped; /* bytes mapped for MPI_Win_allocate */
+	struct core_attached *attached;
+	MPI_Errhandler errh;
+	struct core_attr *attrs;
+	struct core_info *info;
+	char name[128];
+	/* open epochs */
+	int fenced, lock_all, nlocks, access, exposure;
+	int *locks; /* lock type held, by target rank */
+};
+
+HIDDEN extern struct core_table core_wins;
+HIDDEN extern uint32_t core_win_count; /* open windows: a parked rank then makes progress for its peers */
+
+static inline struct core_win *core_win_of(MPI_Win h)
+{
+	return VID(h) < VID_BASE ? 0 : core_table_get(&core_wins, VID(h));
+}
+
+HIDDEN int core_win_drain(volatile struct mana_thread *t);   /* completes what is under way; collective over all ranks */
+HIDDEN int core_win_rebuild(volatile struct mana_thread *t); /* after a restart, once the communicators are back */
+
+#endif
