@@ -257,7 +257,7 @@ func (c *converger) report() error {
 	if still && !moving {
 		atomic.StoreUint32(&c.m.ctl.Tokens, 0)
 	}
-	r := drain.Report{Version: c.version, Quiet: p.quiet && !moving, Blocked: moving && p.waiting && still}
+	r := drain.Report{Version: c.version, Quiet: p.quiet && !moving, Blocked: p.waiting && still}
 	r.Clocks, r.Dropped = c.changed(clocks)
 	if !c.forced && len(r.Clocks)+len(r.Dropped) == 0 && r.Quiet == c.last.Quiet && r.Blocked == c.last.Blocked {
 		return nil

@@ -249,7 +249,8 @@ func (c *Convergence) targets() []Order {
 }
 
 // stuck tells whether somebody has to move but everybody who has to is
-// blocked, with all orders acted upon.
+// blocked, with all orders acted upon. A rank that waits inside the library,
+// for a lock of a window say, has to come out of there, whatever its clocks.
 func (c *Convergence) stuck() bool {
 	any := false
 	for i := range c.ranks {
@@ -257,7 +258,7 @@ func (c *Convergence) stuck() bool {
 		if s.acted != s.version {
 			return false
 		}
-		if c.moving(i) {
+		if c.moving(i) || s.blocked {
 			if !s.blocked {
 				return false
 			}

@@ -350,3 +350,27 @@ func FuzzParseClocks(f *testing.F) {
 		}
 	})
 }
+
+// A rank that has reached its targets but waits inside the library, for a lock
+// that a parked rank holds, gets the parked rank released.
+func TestBlockedWithoutTargetReleases(t *testing.T) {
+	c := New(2)
+	if _, err := c.Report(0, Report{Quiet: true}); err != nil {
+		t.Fatal(err)
+	}
+	orders, err := c.Report(1, Report{})
+	if err != nil || len(orders) != 0 {
+		t.Fatalf("a rank that is busy: orders %v, %v; want none", orders, err)
+	}
+	orders, err = c.Report(1, Report{Blocked: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	released := false
+	for _, o := range orders {
+		released = released || o.Rank == 0 && o.Release > 0
+	}
+	if !released || c.Converged() {
+		t.Errorf("orders %v, converged %v; want a release of rank 0", orders, c.Converged())
+	}
+}
