@@ -23,6 +23,13 @@ volatile struct mana_thread *core_thread_new(void)
 	abort();
 }
 
+/* No windows here. */
+int core_win_drain(volatile struct mana_thread *t)
+{
+	(void)t;
+	return 0;
+}
+
 uint32_t core_gate(volatile struct mana_thread *t)
 {
 	void (*f)(void) = at_gate;

@@ -31,6 +31,13 @@ int core_unsupported(const char *function)
 	exit(3);
 }
 
+/* abi/ompi_fortran.c: here every function of the program is C's. */
+__attribute__((visibility("hidden"))) int front_fortran_procedure(void *fn)
+{
+	(void)fn;
+	return 0;
+}
+
 static int error_class;
 int core_error(MPI_Comm comm, int errclass, const char *function)
 {
