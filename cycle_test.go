@@ -210,3 +210,23 @@ func TestCrashDuringCheckpoint(t *testing.T) {
 		t.Errorf("leftovers pile up: %v", left)
 	}
 }
+
+// The directory of a job's output file may be gone at its restart.
+func TestOutputFileOutOfReach(t *testing.T) {
+	p := newPlace(t)
+	logs := filepath.Join(p.work, "logs")
+	job := p.start(nil, "/bin/sh", "-c", "mkdir logs; exec dmtcp_launch -p 0 --port-file port sh -c 'while :; do echo tick; sleep 0.05; done; exit' > logs/out")
+	port := p.port("port", 2)
+	p.mustRun("dmtcp_command", "-p", port, "-kc")
+	job.wait(t)
+	p.check(os.RemoveAll(logs))
+	p.check(os.Remove(filepath.Join(p.work, "port")))
+	again := p.start(nil, "/bin/sh", "-c", "exec dmtcp_restart -p 0 --port-file port ckpt_*.dmtcp > out 2> err")
+	port = p.port("port", 2)
+	until(t, "it writes to the restarter's output", func() bool { return p.lines("out")[0] == "tick" })
+	p.mustRun("dmtcp_command", "-p", port, "-k")
+	again.wait(t)
+	if said := strings.Join(p.lines("err"), "\n"); !strings.Contains(said, "goes where the restarter's goes") {
+		t.Errorf("stderr %q", said)
+	}
+}

@@ -17,7 +17,7 @@ var openers map[FileKind]opener
 
 func init() {
 	openers = map[FileKind]opener{
-		FileRegular:  (*Restored).openRegular,
+		FileRegular:  (*Restored).openRegularOrStdio,
 		FileDir:      (*Restored).openPath,
 		FileChar:     (*Restored).openPath,
 		FilePath:     (*Restored).openPath,

@@ -27,6 +27,19 @@ func (r *Restored) openPath(f *File) (int, error) {
 	return r.lift(fd)
 }
 
+// openRegularOrStdio opens a file; where the standard output of a past job
+// cannot be reached any more the restarter's takes its place, for a program
+// should not fail to come back because a log file is gone.
+func (r *Restored) openRegularOrStdio(f *File) (int, error) {
+	fd, err := r.openRegular(f)
+	unreachable := errors.Is(err, os.ErrPermission) || errors.Is(err, os.ErrNotExist)
+	if !unreachable || !r.standard(f) {
+		return fd, err
+	}
+	r.opt.Warn("fd %d goes where the restarter's goes: %v", f.FD, err)
+	return r.openStdio(f)
+}
+
 // openRegular opens a file at its saved position.
 func (r *Restored) openRegular(f *File) (int, error) {
 	if f.Deleted {
