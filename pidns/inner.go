@@ -77,17 +77,47 @@ func Died(sig syscall.Signal) {
 func report(line string) { _, _ = unix.Write(pipeFD, []byte(line+"\n")) }
 
 // MaySetTIDs tells whether this process may ask for process numbers in its own
-// pid namespace: CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN (kernel/pid.c).
+// pid namespace: that takes CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN in the user
+// namespace that owns it (kernel/pid.c).
 func MaySetTIDs() bool {
+	return capable(unix.CAP_CHECKPOINT_RESTORE, unix.CAP_SYS_ADMIN) && ownsPIDs()
+}
+
+// capable tells whether this process has one of the capabilities in its own
+// user namespace.
+func capable(any ...int) bool {
 	b, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return false
 	}
 	for line := range strings.Lines(string(b)) {
-		if v, ok := strings.CutPrefix(line, "CapEff:"); ok {
-			caps, err := strconv.ParseUint(strings.TrimSpace(v), 16, 64)
-			return err == nil && caps&(1<<unix.CAP_CHECKPOINT_RESTORE|1<<unix.CAP_SYS_ADMIN) != 0
+		v, ok := strings.CutPrefix(line, "CapEff:")
+		if !ok {
+			continue
+		}
+		have, _ := strconv.ParseUint(strings.TrimSpace(v), 16, 64)
+		for _, c := range any {
+			if have&(1<<c) != 0 {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// ownsPIDs tells whether our pid namespace belongs to our user namespace.
+func ownsPIDs() bool {
+	const getOwner = 0xb701 // NS_GET_USERNS, ioctl_nsfs(2)
+	pid, err := os.Open("/proc/self/ns/pid")
+	if err != nil {
+		return false
+	}
+	defer pid.Close()
+	owner, err := unix.IoctlRetInt(int(pid.Fd()), getOwner)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(owner)
+	var a, b unix.Stat_t
+	return unix.Fstat(owner, &a) == nil && unix.Stat("/proc/self/ns/user", &b) == nil && a.Ino == b.Ino
 }
