@@ -44,7 +44,7 @@ func searchPath(f *elf.File, tag elf.DynTag, path string) []string {
 	return dirs
 }
 
-// definesMPI tells whether a static program contains MPI.
+// definesMPI tells whether a program contains an MPI library.
 func definesMPI(path string) bool {
 	f, err := elf.Open(path)
 	if err != nil {
@@ -52,9 +52,10 @@ func definesMPI(path string) bool {
 	}
 	defer f.Close()
 	syms, _ := f.Symbols()
-	for _, s := range syms {
-		if s.Name == "MPI_Init" || s.Name == "PMPI_Init" {
-			return s.Section != elf.SHN_UNDEF
+	dynamic, _ := f.DynamicSymbols() // what is left of a stripped program that exports its symbols
+	for _, s := range append(syms, dynamic...) {
+		if (s.Name == "MPI_Init" || s.Name == "PMPI_Init") && s.Section != elf.SHN_UNDEF {
+			return true
 		}
 	}
 	return false

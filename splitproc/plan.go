@@ -87,6 +87,9 @@ func MakePlan(program string, env []string) (*Plan, error) {
 			}
 		}
 	}
+	if definesMPI(program) { // dynamic, but with an MPI library of its own
+		return nil, fmt.Errorf("%s: %w", program, ErrStatic)
+	}
 	p.late(env, f)
 	return p, nil
 }

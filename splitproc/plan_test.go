@@ -74,10 +74,12 @@ func TestPlanWithoutMPI(t *testing.T) {
 }
 
 func TestStaticProgramIsRefused(t *testing.T) {
-	prog := filepath.Join(t.TempDir(), "prog")
-	compile(t, prog, "int MPI_Init(void){return 0;} int main(){return MPI_Init();}", "-static")
-	if _, err := MakePlan(prog, nil); !errors.Is(err, ErrStatic) {
-		t.Errorf("error %v, want %v", err, ErrStatic)
+	for _, how := range []string{"-static", "-static-pie", "-pie"} {
+		prog := filepath.Join(t.TempDir(), "prog")
+		compile(t, prog, "int MPI_Init(void){return 0;} int main(){return MPI_Init();}", how)
+		if _, err := MakePlan(prog, nil); !errors.Is(err, ErrStatic) {
+			t.Errorf("%s: error %v, want %v", how, err, ErrStatic)
+		}
 	}
 }
 
