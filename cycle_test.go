@@ -148,6 +148,7 @@ func TestManaTools(t *testing.T) {
 		_, out, _ := p.run("mana_status", "--status")
 		return strings.Contains(out, "NUM_PEERS=2\n  RUNNING=yes")
 	})
+	until(t, "both count", func() bool { return len(p.lines("out0")) > 1 && len(p.lines("out1")) > 1 })
 	p.mustRun("mana_status", "-bc")
 	if out := p.mustRun("mana_status"); strings.Count(out, "WorkerState::RUNNING") != 2 {
 		t.Errorf("list: %s", out)
@@ -191,6 +192,8 @@ func TestCrashDuringCheckpoint(t *testing.T) {
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	job := p.start(nil, "dmtcp_launch", "-p", "0", "--port-file", "port", "counter", "out", "200")
+	// Only an open file is cut back at a restart.
+	until(t, "it counts", func() bool { return len(p.lines("out")) > 1 })
 	for range 6 {
 		port := p.port("port", 1)
 		p.mustRun("dmtcp_command", "-p", port, "-bc")
