@@ -256,6 +256,11 @@ func (c *converger) report() error {
 	still := time.Since(c.stable) > settle
 	if still && !moving {
 		atomic.StoreUint32(&c.m.ctl.Tokens, 0)
+		if p.waiting {
+			// A released call that has gone back to waiting for its peer: park it.
+			c.stable = time.Now()
+			c.m.ctl.WakeIntr()
+		}
 	}
 	r := drain.Report{Version: c.version, Quiet: p.quiet && !moving, Blocked: p.waiting && still}
 	r.Clocks, r.Dropped = c.changed(clocks)

@@ -14,6 +14,7 @@ import (
 	"mana/pidns"
 	"mana/process"
 	"mana/splitproc"
+	"mana/wire"
 )
 
 // Saved is a checkpoint image to restart from.
@@ -71,18 +72,24 @@ func (r *Restart) Run(cfg Config) int {
 		return a.die(err)
 	}
 	a.joined(in)
-	restored, err := r.rebuild(a, saved)
-	saved.close()
+	// Beside the loop: an MPI rank waits for its peers in it, and must hear
+	// when one of them has failed.
+	done := make(chan rebuilt, 1)
+	go func() {
+		all, err := r.rebuild(a, saved)
+		saved.close()
+		done <- rebuilt{all, err}
+	}()
+	restored, err := a.awaitResume(done)
 	if err == nil {
-		a.link.send("RESTORED", "gen", r.Generation)
-		if err = a.awaitResume(); err == nil {
-			err = a.tracer.Do(func() error { return resume(restored) })
-		}
+		err = a.tracer.Do(func() error { return resume(restored) })
 	}
 	if err != nil {
-		a.tracer.Do(func() error { kill(restored); return nil })
+		if restored != nil {
+			a.tracer.Do(func() error { kill(restored); return nil })
+		}
 		a.link.close()
-		return a.die(err)
+		return a.die(err) // what is being rebuilt dies with its tracer
 	}
 	if a.killed {
 		return 0
@@ -178,14 +185,28 @@ func (r *Restart) rebuild(a *agent, all saved) ([]*process.Restored, error) {
 		SetTIDs: r.Numbers == KeepNumbers, DropCaps: pidns.Inside() && os.Geteuid() != 0, DieWithParent: true,
 		Stdio: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, NoTruncate: r.NoTruncate, TailDir: r.Images[0].Dir, Warn: a.warn,
 	}
-	restored, err := r.restore(a, all, opt)
-	for i, p := range restored {
+	return r.restore(a, all, opt)
+}
+
+// rebuilt is how the rebuilding of the programs went.
+type rebuilt struct {
+	all []*process.Restored
+	err error
+}
+
+// restored takes note of what has been rebuilt and tells the coordinator.
+func (a *agent) restored(b rebuilt) error {
+	if b.err != nil {
+		return b.err
+	}
+	for i, p := range b.all {
 		a.programs[i].pid = p.PID()
-		if err == nil {
-			err = a.watch(a.programs[i])
+		if err := a.watch(a.programs[i]); err != nil {
+			return err
 		}
 	}
-	return restored, err
+	a.link.send("RESTORED", "gen", a.gen)
+	return nil
 }
 
 func (r *Restart) restore(a *agent, all saved, opt process.RestoreOptions) ([]*process.Restored, error) {
@@ -232,33 +253,50 @@ func (r *Restart) restoreMPI(a *agent, o opened, opt process.RestoreOptions) ([]
 	return all, err
 }
 
-// awaitResume waits until the coordinator says that everybody is rebuilt.
-func (a *agent) awaitResume() error {
+// awaitResume waits until the programs are rebuilt and the coordinator says
+// that everybody's are.
+func (a *agent) awaitResume(done <-chan rebuilt) (all []*process.Restored, err error) {
 	for {
 		select {
+		case b := <-done:
+			all = b.all
+			if err := a.restored(b); err != nil {
+				return all, err
+			}
 		case in := <-a.link.in:
 			if in.err != nil {
-				return fmt.Errorf("lost the coordinator during the restart: %w", in.err)
+				return all, fmt.Errorf("lost the coordinator during the restart: %w", in.err)
 			}
 			switch in.msg.Verb {
 			case "RESUME":
-				return nil
-			case "ABORT":
-				return errors.New("the restart failed: " + in.msg.Get("reason"))
-			case "KILL":
-				a.killed = true
-				return errors.New("killed by the coordinator during the restart")
+				return all, nil
 			case "PEERS":
-				a.link.send("PEERS", a.peers(in.msg.Get("id"))...)
+				a.link.send("PEERS", "id", in.msg.Get("id"))
+			default:
+				if err := a.stopped(in.msg); err != nil {
+					return all, err
+				}
 			}
 		case s := <-a.signals:
 			if sig := s.(syscall.Signal); sig == syscall.SIGINT || sig == syscall.SIGTERM || sig == syscall.SIGHUP {
-				return fmt.Errorf("%v during the restart", sig)
+				return all, fmt.Errorf("%v during the restart", sig)
 			}
 		case p := <-a.exits:
-			return fmt.Errorf("%s (pid %d) ended during the restart", p.name, p.pid)
+			return all, fmt.Errorf("%s (pid %d) ended during the restart", p.name, p.pid)
 		}
 	}
+}
+
+// stopped is the error with which a message of the coordinator ends a restart.
+func (a *agent) stopped(m wire.Message) error {
+	switch m.Verb {
+	case "ABORT":
+		return errors.New("the restart failed: " + m.Get("reason"))
+	case "KILL":
+		a.killed = true
+		return errors.New("killed by the coordinator during the restart")
+	}
+	return nil
 }
 
 func resume(all []*process.Restored) error {
