@@ -10,10 +10,9 @@ import (
 // link is the agent's line to its coordinator. A coordinator that goes does
 // not take the program with it: the link is opened again when one answers.
 type link struct {
-	dial  func() (*wire.Conn, error)
-	conn  *wire.Conn
-	in    chan inbound
-	retry *time.Timer
+	dial func() (*wire.Conn, error)
+	conn *wire.Conn
+	in   chan inbound
 }
 
 // inbound is a message, or the end of a connection.

@@ -58,7 +58,7 @@ func (c *Coordinator) startCheckpoint(kill bool, done func(failure string)) {
 	c.note("starting checkpoint; incrementing generation to %d", k.gen)
 	for _, m := range c.members {
 		k.parts[m] = &part{}
-		world = max(world, m.nranks)
+		world = max(world, m.nranks, m.rank+1) // not every launcher tells the size
 		m.state = statePresuspend
 		m.send(wire.New("CKPT", "gen", k.gen, "members", len(c.members), "kill", kill))
 	}

@@ -33,7 +33,6 @@ type member struct {
 
 // States of a member, as dmtcp_command --list prints them.
 const (
-	stateUnknown      = "UNKNOWN"
 	stateRunning      = "RUNNING"
 	statePresuspend   = "PRESUSPEND"
 	stateSuspended    = "SUSPENDED"
@@ -206,14 +205,8 @@ func (c *Coordinator) handle(m *member, msg wire.Message) {
 		c.answered(m, &msg)
 	case "CLOCKS", "SNAPSHOT", "IMAGE", "WRITTEN", "FAILED", "RESUMED":
 		c.checkpointMessage(m, msg)
-	case "RESTORED", "RESTORING":
-		c.restartMessage(m, msg)
-	case "RANK":
-		m.rank, m.nranks = msg.Int("rank", m.rank), msg.Int("nranks", m.nranks)
-	case "REQUEST": // the program itself asks for a checkpoint
-		if c.running() {
-			c.startCheckpoint(false, nil)
-		}
+	case "RESTORED":
+		c.restored(m)
 	default:
 		c.note("unknown message %s from %s", msg.Verb, m)
 	}

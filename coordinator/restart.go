@@ -70,15 +70,14 @@ func (c *Coordinator) present() int {
 	return n
 }
 
-func (c *Coordinator) restartMessage(m *member, msg wire.Message) {
-	if c.restart != nil && msg.Verb == "RESTORED" {
+func (c *Coordinator) restored(m *member) {
+	if c.restart != nil {
 		c.restart.restored[m] = true
 	}
 	c.advanceRestart()
 }
 
-// advanceRestart lets the members build what they need each other for once
-// all are here (ALL), and run once all are restored (RESUME).
+// advanceRestart lets the members run once all of them are restored.
 func (c *Coordinator) advanceRestart() {
 	r := c.restart
 	if r == nil || c.present() < r.images {
