@@ -4,13 +4,14 @@
 # make e2e      end-to-end tests: programs under checkpoint and restart (minutes)
 # make bench    mana against no mana, side by side
 # make demo     checkpoint, kill and restart a real MPI job (HPCC)
-# make install  into $(DESTDIR)$(PREFIX)/bin
+# make install  into $(DESTDIR)$(PREFIX)/bin and share
 # make lint     gofmt and go vet
 
 SHELL := /bin/bash
 GO ?= go
 CC ?= gcc
 PREFIX ?= /usr/local
+DATA = $(DESTDIR)$(PREFIX)/share
 NAMES := dmtcp_coordinator dmtcp_launch dmtcp_restart dmtcp_command dmtcp_nocheckpoint \
 	mana_coordinator mana_start_coordinator mana_launch mana_restart mana_status
 
@@ -54,6 +55,14 @@ install: build
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 0755 bin/mana $(DESTDIR)$(PREFIX)/bin/mana
 	@for n in $(NAMES); do ln -sf mana $(DESTDIR)$(PREFIX)/bin/$$n; done
+	install -d $(DATA)/man/man1 $(DATA)/bash-completion/completions $(DATA)/zsh/site-functions $(DATA)/fish/vendor_completions.d
+	install -m 0644 docs/man/*.1 $(DATA)/man/man1
+	install -m 0644 contrib/completions/bash/mana $(DATA)/bash-completion/completions
+	install -m 0644 contrib/completions/zsh/_mana $(DATA)/zsh/site-functions
+	install -m 0644 contrib/completions/fish/mana.fish $(DATA)/fish/vendor_completions.d
+	@for n in $(filter-out dmtcp_nocheckpoint,$(NAMES)); do \
+	  ln -sf mana $(DATA)/bash-completion/completions/$$n; \
+	  ln -sf mana.fish $(DATA)/fish/vendor_completions.d/$$n.fish; done
 
 lint:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt: $$out"; exit 1; fi

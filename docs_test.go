@@ -1,0 +1,88 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// optionsOf lists the options in the help text of a tool.
+func optionsOf(t *testing.T, tool string) []string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "--help")
+	cmd.Args[0] = tool
+	help, err := cmd.Output() // dmtcp_command's status is 1 then
+	var opts []string
+	for _, line := range strings.Split(string(help), "\n") {
+		m := regexp.MustCompile(`^ +(?:(-\w), )?(?:(--[\w-]+)|--\[no-\](\w+))`).FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		for _, o := range m[1:3] {
+			if o != "" {
+				opts = append(opts, o)
+			}
+		}
+		if m[3] != "" {
+			opts = append(opts, "--"+m[3], "--no-"+m[3])
+		}
+	}
+	if !slices.Contains(opts, "--version") || len(opts) < 5 {
+		t.Fatalf("%s --help names only %v (%v): %q", tool, opts, err, help)
+	}
+	return opts
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// page is a tool's man page without roff's escapes.
+func page(t *testing.T, tool string) string {
+	text := read(t, "docs/man/"+tool+".1")
+	if to, ok := strings.CutPrefix(strings.TrimSpace(text), ".so man1/"); ok {
+		text = read(t, "docs/man/"+to)
+	}
+	return strings.ReplaceAll(text, `\-`, "-")
+}
+
+// complete is what bash offers for a dash after the tool's name.
+func complete(t *testing.T, tool string) []string {
+	t.Helper()
+	out, err := exec.Command("bash", "-c", `source contrib/completions/bash/mana
+		COMP_WORDS=("$0" -) COMP_CWORD=1; _mana_tools; printf '%s\n' "${COMPREPLY[@]}"`, tool).CombinedOutput()
+	if err != nil {
+		t.Fatalf("bash completion of %s: %v: %s", tool, err, out)
+	}
+	return strings.Fields(string(out))
+}
+
+// Every option that a tool's help names stands in its man page and is
+// completed by bash; bash offers none that the tool does not have.
+func TestOptionsAreDocumented(t *testing.T) {
+	for _, tool := range []string{"dmtcp_coordinator", "mana_coordinator", "mana_start_coordinator", "dmtcp_launch", "mana_launch",
+		"dmtcp_restart", "mana_restart", "dmtcp_command", "mana_status"} {
+		opts, man, words := optionsOf(t, tool), page(t, tool), complete(t, tool)
+		for _, o := range opts {
+			if !regexp.MustCompile(`(?m)^\.BR? (.* )?` + o + `( |$)`).MatchString(man) {
+				t.Errorf("%s: %s is not in the man page", tool, o)
+			}
+			if !slices.Contains(words, o) {
+				t.Errorf("%s: bash does not complete %s", tool, o)
+			}
+		}
+		for _, w := range words {
+			if !slices.Contains(opts, w) {
+				t.Errorf("%s: bash completes %s, which --help does not name", tool, w)
+			}
+		}
+	}
+}
