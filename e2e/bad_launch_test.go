@@ -37,6 +37,23 @@ func TestBadLaunch(t *testing.T) {
 	}
 }
 
+// TestStaticMPI launches a program that has the MPI library linked into itself:
+// nothing can be put in the library's place, and that must be said at once.
+func TestStaticMPI(t *testing.T) {
+	if !harness.MPICH.Installed() {
+		t.Skip("needs MPICH")
+	}
+	exe := filepath.Join(env.Dir, "halo.static")
+	out, err := exec.Command("gcc", "-I/usr/include/x86_64-linux-gnu/mpich", "-o", exe, "testdata/mpi/halo.c",
+		"/usr/lib/x86_64-linux-gnu/libmpich.a", "-lucp", "-lucs", "-lhwloc", "-lm", "-lpthread").CombinedOutput()
+	if err != nil {
+		t.Skipf("no static MPICH here: %s", out)
+	}
+	j := newJob(t, harness.Spec{MPI: harness.MPICH, Ranks: 2, Command: []string{exe, "10"}}, nil)
+	must(t, j.Launch)
+	complains(t, j, `(?i)static`)
+}
+
 // TestMissingMPI hides every MPI library from a program that was built with one.
 func TestMissingMPI(t *testing.T) {
 	if exec.Command("unshare", "-Urm", "true").Run() != nil {

@@ -77,6 +77,9 @@ func steps(cycles int) int { return cycles*20 + 40 }
 // TestPlainCycles checkpoints, kills and restarts programs without MPI.
 func TestPlainCycles(t *testing.T) { plainCycles(t, plains) }
 
+// TestTrees does so with programs of several processes.
+func TestTrees(t *testing.T) { plainCycles(t, trees) }
+
 func plainCycles(t *testing.T, programs []plainProgram) {
 	for _, p := range programs {
 		t.Run(p.String(), func(t *testing.T) {

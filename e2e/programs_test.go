@@ -129,6 +129,7 @@ var plains = []plainProgram{
 	{name: "count", steps: 100},
 	{name: "count.static", steps: 100},
 	{name: "threads", steps: 20},
+	{name: "state", steps: 10, dir: true},
 	{name: "gocount", steps: 50},
 	{name: "threads.py", steps: 50},
 }
