@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -84,5 +85,39 @@ func TestOptionsAreDocumented(t *testing.T) {
 				t.Errorf("%s: bash completes %s, which --help does not name", tool, w)
 			}
 		}
+	}
+}
+
+// sources is the text of all code that prints messages.
+func sources(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	for _, pattern := range []string{"*/*.go", "splitproc/stub/*.c", "splitproc/adapter/*.c"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no %s: %v", pattern, err)
+		}
+		for _, f := range files {
+			if !strings.HasSuffix(f, "_test.go") {
+				b.WriteString(read(t, f))
+			}
+		}
+	}
+	return strings.ReplaceAll(b.String(), `\n`, "")
+}
+
+// Every message that the troubleshooting guide explains is still printed.
+func TestMessagesAreReal(t *testing.T) {
+	code, rows := sources(t), 0
+	for _, m := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(read(t, "docs/troubleshooting.md"), -1) {
+		rows++
+		for _, part := range strings.Split(m[1], "…") {
+			if part = strings.Trim(part, ": "); !strings.Contains(code, part) {
+				t.Errorf("no code prints %q of %q", part, m[1])
+			}
+		}
+	}
+	if rows < 20 {
+		t.Errorf("found only %d messages", rows)
 	}
 }
