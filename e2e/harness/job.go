@@ -308,7 +308,9 @@ func (j *Job) Close() error {
 	if left := Leftovers(); len(left) > 0 && err == nil {
 		err = fmt.Errorf("processes outlive the job:\n%s", strings.Join(left, "\n"))
 	}
-	return errors.Join(err, KillAll(), os.RemoveAll(j.Dir))
+	err = errors.Join(err, KillAll(), os.RemoveAll(j.Dir))
+	sweepSharedMemory(j.env.Uid(), j.shm) // of a job that was still running
+	return err
 }
 
 // Gate is the file that the programs of a job wait for, and Open creates it.
