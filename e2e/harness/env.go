@@ -61,6 +61,9 @@ func New(binary string) (*Env, error) {
 			return nil, fmt.Errorf("MANA_E2E_TIMEOUT: %w", err)
 		}
 	}
+	if err := alone(); err != nil {
+		return nil, err
+	}
 	// Short, because Open MPI puts sockets with long names below TMPDIR.
 	dir, err := os.MkdirTemp("/tmp", "manae2e-")
 	if err != nil {
@@ -81,6 +84,20 @@ func New(binary string) (*Env, error) {
 		}
 	}
 	return e, nil
+}
+
+// alone makes sure that no other run works with the same account: each would
+// take the other's shared memory for leftovers. The lock ends with this process.
+func alone() error {
+	path := fmt.Sprintf("/tmp/manae2e-%d.lock", os.Getuid())
+	fd, err := unix.Open(path, unix.O_CREAT|unix.O_RDWR|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", path, err)
+	}
+	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return fmt.Errorf("another run of these tests or of the benchmarks is going on (%s): %w", path, err)
+	}
+	return nil
 }
 
 // Close removes everything the Env made.
