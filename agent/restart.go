@@ -200,6 +200,9 @@ func (a *agent) restored(b rebuilt) error {
 		return b.err
 	}
 	for i, p := range b.all {
+		if err := p.CutBack(); err != nil {
+			return err
+		}
 		a.programs[i].pid = p.PID()
 		if err := a.watch(a.programs[i]); err != nil {
 			return err

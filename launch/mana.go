@@ -42,10 +42,12 @@ func (j *Join) FromRC() error {
 	j.JoinOnly, j.New, j.Any = true, false, false
 	if j.Host == "" || j.Port == "" {
 		host, port, err := cli.ReadRC()
-		if err != nil {
+		switch {
+		case j.Port != "" && (err != nil || j.Port != strconv.Itoa(port)):
+			j.Host = "127.0.0.1" // another coordinator than the file's: here, as for dmtcp_launch
+		case err != nil:
 			return fmt.Errorf("No MANA coordinator detected; start one with mana_coordinator: %w", err)
-		}
-		if j.Host == "" {
+		case j.Host == "":
 			j.Host = host
 		}
 		if j.Port == "" {

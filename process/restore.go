@@ -56,6 +56,7 @@ type Restored struct {
 	pipes    map[uint64]pipeEnds // by inode
 	pairs    map[uint64]int      // second ends of socket pairs, by inode, above fdBase
 	kept     map[int]int         // of opt.Keep, to their present numbers
+	written  []*File             // files open for writing, for CutBack
 }
 
 // Restore rebuilds one saved process in a new one; see RestoreTree.

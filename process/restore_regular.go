@@ -49,7 +49,7 @@ func (r *Restored) openRegular(f *File) (int, error) {
 		return r.openDeleted(f)
 	}
 	flags := f.Flags &^ creationFlags
-	fi, err := os.Stat(f.Path)
+	_, err := os.Stat(f.Path)
 	switch {
 	case errors.Is(err, os.ErrNotExist) && len(f.Contents) > 0:
 		return r.openDeleted(f)
@@ -59,9 +59,7 @@ func (r *Restored) openRegular(f *File) (int, error) {
 	case err != nil:
 		return -1, err
 	case f.Flags&unix.O_ACCMODE != unix.O_RDONLY:
-		if err := r.cutBack(f, fi.Size()); err != nil {
-			return -1, err
-		}
+		r.written = append(r.written, f)
 	}
 	fd, err := r.main.Openat(f.Path, flags, f.Mode&0o777)
 	if err != nil {
@@ -79,10 +77,25 @@ func (r *Restored) seek(fd int, f *File) (int, error) {
 	return r.lift(fd)
 }
 
-// cutBack shortens a file that the program was appending to, to what it was at
-// the checkpoint: what came later the program will write again. The tail is
-// kept.
-func (r *Restored) cutBack(f *File, size int64) error {
+// CutBack shortens the files that the program was appending to, to what they
+// were at the checkpoint: what came later the program will write again. The
+// tails are kept. It is for the moment when all else has succeeded and nobody
+// runs yet: a restart that fails leaves the user's files alone.
+func (r *Restored) CutBack() error {
+	for _, f := range r.written {
+		if err := r.cutBack(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Restored) cutBack(f *File) error {
+	fi, err := os.Stat(f.Path)
+	if err != nil {
+		return err
+	}
+	size := fi.Size()
 	switch {
 	case size < f.Size:
 		r.opt.Warn("%s has %d bytes, %d at the checkpoint", f.Path, size, f.Size)
