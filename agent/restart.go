@@ -50,9 +50,9 @@ func (r *Restart) Run(cfg Config) int {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return a.die(fmt.Errorf("become subreaper: %w", err))
 	}
-	saved, err := r.load()
-	if err != nil {
-		return a.die(err)
+	saved, unreadable := r.load()
+	if unreadable != nil && cfg.Rank < 0 {
+		return a.die(unreadable)
 	}
 	for _, s := range r.Images {
 		dir := s.Dir
@@ -68,6 +68,11 @@ func (r *Restart) Run(cfg Config) int {
 		join = join.With("interval", cfg.Interval)
 	}
 	in, err := a.link.open(join)
+	if unreadable != nil {
+		// It has joined only to leave: the other ranks must not wait for it.
+		a.link.close()
+		return a.die(unreadable)
+	}
 	if err != nil {
 		return a.die(err)
 	}

@@ -56,6 +56,7 @@ type Coordinator struct {
 	generation  int
 	ckpt        *checkpoint
 	restart     *restart
+	failed      failedRestart
 	queries     map[int]*query
 	queryID     int
 	lastFailure string

@@ -335,6 +335,17 @@ func TestRestartFails(t *testing.T) {
 	a, b := join(t, c2, "/d", "1-1-1", args...), join(t, c2, "/d", "1-1-2", args...)
 	b.Close()
 	a.want("ABORT")
+	// The third of three comes when the others have given up.
+	c3, _ := start(t, Config{})
+	args[len(args)-1] = 3
+	a, b = join(t, c3, "/d", "1-1-1", args...), join(t, c3, "/d", "1-1-2", args...)
+	b.Close()
+	a.want("ABORT")
+	late := dial(t, c3)
+	late.send("JOIN", append([]any{"upid", "1-1-3", "ckptdir", "/d"}, args...)...)
+	if m := late.want("REFUSED"); !strings.Contains(m.Get("reason"), "1-1-2") && !strings.Contains(m.Get("reason"), "failed to restart") {
+		t.Errorf("a late process: %s", m)
+	}
 }
 
 func TestKillQuitExitOnLast(t *testing.T) {

@@ -11,14 +11,33 @@ import (
 // is restored, because the first to run would talk to the others.
 type restart struct {
 	images   int // images that the manifest lists
+	came     int // of these, how many have had a process come for them
 	restored map[*member]bool
 	timer    *time.Timer
 }
 
+// failedRestart is the last restart that failed, for its processes that come
+// late: they must not begin to wait for those that have given up.
+type failedRestart struct {
+	comp   string
+	gen    int
+	reason string
+	late   int // processes that have not come yet
+	until  time.Time
+}
+
+// lateFor bounds how long after the first the last process of a job is
+// started; then the same images may be tried again.
+const lateFor = 10 * time.Second
+
 // refuseRestart says why this restarting agent does not belong here.
 func (c *Coordinator) refuseRestart(m *member, join wire.Message) string {
 	comp, gen := join.Get("comp"), join.Int("gen", 0)
+	f := &c.failed
 	switch {
+	case c.restart == nil && f.late > 0 && f.comp == comp && f.gen == gen && time.Now().Before(f.until):
+		f.late--
+		return "the restart failed: " + f.reason
 	case c.restart == nil && len(c.members) > 0:
 		return "a computation is running here; restart under another coordinator"
 	case c.restart != nil && comp != c.computation:
@@ -41,6 +60,7 @@ func (c *Coordinator) joinRestart(m *member, join wire.Message) {
 		c.restart = &restart{images: join.Int("total", 1), restored: map[*member]bool{}}
 		c.note("FIRST restart connection; generation %d of %s", c.generation, c.computation)
 	}
+	c.restart.came += m.images
 	m.state, m.barrier = stateRestarting, "MANA:Restart"
 	c.armRestart()
 }
@@ -105,6 +125,8 @@ func (c *Coordinator) leftRestart(m *member) {
 
 func (c *Coordinator) failRestart(reason string) {
 	c.restart.timer.Stop()
+	c.failed = failedRestart{comp: c.computation, gen: c.generation, reason: reason,
+		late: c.restart.images - c.restart.came, until: time.Now().Add(lateFor)}
 	c.restart = nil
 	c.note("restart failed: %s", reason)
 	for _, m := range c.members {
