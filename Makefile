@@ -36,9 +36,11 @@ deps:
 test: build
 	$(GO) vet ./...
 	$(GO) test -timeout 20m ./...
+	$(MAKE) e2e
 
+# MANA_E2E_CYCLES=10 for the full number of checkpoint-kill-restart cycles.
 e2e: build
-	MANA_E2E=1 MANA_BINARY=$(CURDIR)/bin/mana $(GO) test -timeout 60m ./e2e
+	MANA_E2E=1 MANA_BINARY=$(CURDIR)/bin/mana $(GO) test -count=1 -timeout 60m ./e2e
 
 fuzz:
 	@for p in $$($(GO) list ./...); do \

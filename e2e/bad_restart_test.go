@@ -29,7 +29,10 @@ var damages = []damage{
 	{name: "image cut by one byte", do: onImage(func(data []byte) []byte { return data[:len(data)-1] }), expect: `truncated|short|size|bytes|EOF`},
 	{name: "empty image", do: onImage(func([]byte) []byte { return nil }), expect: `truncated|short|size|empty|bytes|EOF|not an intact`},
 	{name: "text for an image", do: onImage(func([]byte) []byte { return []byte("hello\n") }), expect: `not a|no checkpoint image|magic|header|size|bytes`},
+	{name: "bit flipped in the memory", do: onImage(flip(0.5)), expect: `checksum|corrupt|damaged`},
 	{name: "bit flipped near the start", do: onImage(flip(0.0001)), expect: `checksum|corrupt|damaged|header|magic`},
+	{name: "bit flipped near the end", do: onImage(flip(0.9999)), expect: `checksum|corrupt|damaged`},
+	{name: "unreadable image", do: unreadable, expect: `permission denied`},
 	{name: "missing image", do: missing, expect: `no such file|missing|no image`},
 	{name: "nothing there", do: func(j *harness.Job) error { return errors.Join(os.RemoveAll(j.Ckpt), j.MakeCkpt()) }, expect: `no (committed )?(checkpoint|image)|no such file`},
 	{name: "image of another computation", mpi: true, do: otherImage, expect: `computation|bytes, was written with`},
@@ -90,6 +93,14 @@ func flip(where float64) func([]byte) []byte {
 		data[at] ^= 0x10
 		return data
 	}
+}
+
+func unreadable(j *harness.Job) error {
+	paths, err := images(j.Ckpt)
+	if err != nil {
+		return err
+	}
+	return os.Chmod(paths[0], 0)
 }
 
 func missing(j *harness.Job) error {
