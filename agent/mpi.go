@@ -160,6 +160,7 @@ func (m *mpiProgram) moving(targets map[uint64]uint64) bool {
 type posture struct {
 	quiet   bool   // all outside of MPI or parked, nothing released is left
 	waiting bool   // somebody waits inside MPI, nobody does anything else there
+	inside  bool   // … and cannot be called back from there
 	mark    uint64 // changes whenever a thread gets anywhere
 }
 
@@ -171,15 +172,17 @@ func (m *mpiProgram) posture() posture {
 		switch t.At() {
 		case splitproc.In:
 			in = true
-		case splitproc.Wait, splitproc.Coll:
+		case splitproc.Wait:
 			waiting = true
+		case splitproc.Coll:
+			waiting, p.inside = true, true
 		}
 	})
 	if m.ctl.State() == splitproc.Initing {
 		in, waiting = false, true // waits for the other ranks
 	}
-	p.quiet = !in && !waiting && atomic.LoadUint32(&m.ctl.Tokens) == 0
-	p.waiting = waiting && !in
+	p.quiet = !in && !waiting && atomic.LoadUint32(&m.ctl.Tokens)&^splitproc.TokensColl == 0
+	p.waiting, p.inside = waiting && !in, p.inside && !in
 	return p
 }
 
@@ -232,6 +235,9 @@ func (c *converger) obey(o drain.Order) error {
 		return err
 	}
 	tokens := uint32(o.Release)
+	if o.Collectives {
+		tokens |= splitproc.TokensColl
+	}
 	if c.m.ctl.State() == splitproc.NotInited && c.targets[initGID] > 0 {
 		tokens++ // MPI_Init itself: the others are in it already
 	}
@@ -262,7 +268,7 @@ func (c *converger) report() error {
 			c.m.ctl.WakeIntr()
 		}
 	}
-	r := drain.Report{Version: c.version, Quiet: p.quiet && !moving, Blocked: p.waiting && still}
+	r := drain.Report{Version: c.version, Quiet: p.quiet && !moving, Blocked: still && (p.inside || moving && p.waiting)}
 	r.Clocks, r.Dropped = c.changed(clocks)
 	if !c.forced && len(r.Clocks)+len(r.Dropped) == 0 && r.Quiet == c.last.Quiet && r.Blocked == c.last.Blocked {
 		return nil

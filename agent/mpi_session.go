@@ -107,7 +107,8 @@ func (v *converging) obey(msg wire.Message) error {
 	if err != nil {
 		return err
 	}
-	o := drain.Order{Version: uint64(max(0, msg.Int("version", 0))), Targets: targets, Release: msg.Int("release", 0)}
+	o := drain.Order{Version: uint64(max(0, msg.Int("version", 0))), Targets: targets, Release: msg.Int("release", 0),
+		Collectives: msg.Bool("collectives")}
 	select {
 	case v.c.orders <- o:
 	case <-v.done:

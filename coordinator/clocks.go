@@ -41,7 +41,7 @@ func (c *Coordinator) order(orders []drain.Order) {
 		for m := range c.ckpt.parts {
 			if m.rank == o.Rank {
 				m.send(wire.New("TARGETS", "gen", c.ckpt.gen, "version", o.Version,
-					"targets", drain.FormatTargets(o.Targets), "release", o.Release))
+					"targets", drain.FormatTargets(o.Targets), "release", o.Release, "collectives", o.Collectives))
 			}
 		}
 	}

@@ -64,13 +64,20 @@ type Order struct {
 	Version uint64   // rises with every order to this rank
 	Targets []Target // changed targets
 	Release int      // let this many parked calls through
-	// An order with neither asks for a fresh report.
+	// Collectives tells whether released calls may be collectives; else they
+	// wait for a further release.
+	Collectives bool
+	// An order without targets and release asks for a fresh report.
 }
 
-// maxRelease bounds the calls that one release lets through: releases double
-// so that long chains resolve quickly, but a rank should not run far past the
-// others.
-const maxRelease = 64
+// Releases double so that long chains resolve quickly, but a rank should not
+// run far past the others. A released collective raises targets, and the ranks
+// would chase each other until the program ends: at first only point-to-point
+// calls are let on, which is nearly always what the moving ranks wait for.
+const (
+	doublings    = 6 // … of the calls that a release lets through
+	pointToPoint = 4 // releases in a row, without any clock moving, before collectives take part
+)
 
 type rankState struct {
 	reported bool
@@ -91,14 +98,14 @@ type clockState struct {
 // Convergence follows one checkpoint of a computation from its announcement
 // to the point where all ranks stand still. It is not safe for concurrent use.
 type Convergence struct {
-	ranks   []rankState
-	clocks  map[uint64]*clockState
-	release int
+	ranks    []rankState
+	clocks   map[uint64]*clockState
+	releases int // since a clock last moved
 }
 
 // New starts a convergence of n ranks, numbered from 0.
 func New(n int) *Convergence {
-	c := &Convergence{ranks: make([]rankState, n), clocks: map[uint64]*clockState{}, release: 1}
+	c := &Convergence{ranks: make([]rankState, n), clocks: map[uint64]*clockState{}}
 	for i := range c.ranks {
 		c.ranks[i].clocks = map[uint64]uint64{}
 		c.ranks[i].sent = map[uint64]uint64{}
@@ -185,6 +192,9 @@ func (c *Convergence) take(rank int, k Clock) error {
 				rank, k.GID, m, len(c.ranks))
 		}
 	}
+	if k.Count > c.ranks[rank].clocks[k.GID] {
+		c.releases = 0
+	}
 	c.ranks[rank].clocks[k.GID] = k.Count
 	known.target = max(known.target, k.Count)
 	return nil
@@ -268,6 +278,16 @@ func (c *Convergence) stuck() bool {
 	return any
 }
 
+// allowance is how many calls the next release lets through, and whether they
+// may be collectives.
+func (c *Convergence) allowance() (calls int, collectives bool) {
+	n := c.releases
+	if n >= pointToPoint {
+		n, collectives = n-pointToPoint, true
+	}
+	return 1 << min(n, doublings), collectives
+}
+
 // releaseParked lets the ranks on that stand still though a peer needs them,
 // and asks the moving ones to look anew whether they are blocked.
 func (c *Convergence) releaseParked() []Order {
@@ -277,11 +297,11 @@ func (c *Convergence) releaseParked() []Order {
 		s.version++
 		order := Order{Rank: i, Version: s.version}
 		if !c.moving(i) {
-			order.Release = c.release
+			order.Release, order.Collectives = c.allowance()
 		}
 		s.quiet, s.blocked = false, false
 		orders = append(orders, order)
 	}
-	c.release = min(2*c.release, maxRelease)
+	c.releases++
 	return orders
 }

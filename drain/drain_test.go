@@ -25,6 +25,7 @@ type simRank struct {
 	clocks  map[int]uint64
 	targets map[int]uint64
 	tokens  int
+	colls   bool // tokens are good for collectives too
 	version uint64
 	known   bool
 }
@@ -94,11 +95,11 @@ func (r *simRank) moving() bool {
 }
 
 // mayPass is the gate: a parked rank passes with a token, a moving one freely.
-func (s *sim) mayPass(r *simRank) bool {
+func (s *sim) mayPass(r *simRank, collective bool) bool {
 	if !s.pending || r.moving() {
 		return true
 	}
-	if r.tokens > 0 {
+	if r.tokens > 0 && (r.colls || !collective) {
 		r.tokens--
 		return true
 	}
@@ -124,13 +125,13 @@ func (s *sim) step(i int) bool {
 	}
 	switch c.kind {
 	case "recv":
-		if s.inbox[[2]int{c.peer, i}] == 0 || !s.mayPass(r) {
+		if s.inbox[[2]int{c.peer, i}] == 0 || !s.mayPass(r, false) {
 			return false
 		}
 		s.inbox[[2]int{c.peer, i}]--
 	case "compute":
 	default:
-		if !s.mayPass(r) {
+		if !s.mayPass(r, c.kind != "send") {
 			return false
 		}
 		switch c.kind {
@@ -172,7 +173,7 @@ func (s *sim) obey(orders []Order) {
 	for _, o := range orders {
 		r := s.ranks[o.Rank]
 		r.version = o.Version
-		r.tokens += o.Release
+		r.tokens, r.colls = o.Release, o.Collectives
 		for _, t := range o.Targets {
 			r.targets[int(t.GID)] = t.Count
 		}

@@ -82,6 +82,7 @@ var traps = []program{
 	{name: "blocked", mode: "ssend", steps: 10, once: true},
 	{name: "icoll", steps: 60, moves: true},
 	{name: "release", mode: "recv", steps: 60, minRanks: 3, moves: true},
+	{name: "release", mode: "ssend", steps: 60, minRanks: 3, moves: true},
 	{name: "release", mode: "wait", steps: 60, minRanks: 3, moves: true},
 	{name: "release", mode: "probe", steps: 60, minRanks: 3, moves: true},
 }

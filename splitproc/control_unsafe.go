@@ -53,6 +53,9 @@ const (
 	ClockGroup = 2
 )
 
+// TokensColl in Page.Tokens makes them good for collectives too.
+const TokensColl = 1 << 31
+
 // Requests of a program (enum mana_request).
 const (
 	ReqNone  = 0

@@ -68,6 +68,8 @@ enum mana_request {
 	MANA_REQ_LOWER = 1 /* load a lower half: answer in lower_entry, lower_sp */
 };
 
+#define MANA_TOKENS_COLL 0x80000000U /* in tokens: they are good for collectives too */
+
 struct mana_ctl {
 	uint32_t magic, version;
 	/* Program -> agent: bumped, then woken, whenever the agent should look. */
@@ -79,7 +81,7 @@ struct mana_ctl {
 	uint32_t pending; /* by the agent: 0, or a checkpoint is announced */
 	uint32_t intr;    /* by the agent: bumped with every change of pending, targets or tokens; futex of
 	                     parked threads, and interruptible waits leave the lower half when it changes */
-	uint32_t tokens;  /* release: each lets one parked call through; taken with an atomic subtract */
+	uint32_t tokens;  /* release: each lets one parked call through; taken with a compare and swap */
 	uint32_t lock;    /* spin lock over the clock and thread tables; never held across a call */
 	uint32_t inited;  /* enum mana_init_state, by the stub */
 	uint32_t main_tid; /* the thread that initialised MPI; drain and restart run on it */

@@ -17,10 +17,10 @@ static int moving(void)
 	return 0;
 }
 
-static int take_token(void)
+static int take_token(int collective)
 {
 	uint32_t n = mana_ctl->tokens;
-	while (n > 0)
+	while ((n & ~MANA_TOKENS_COLL) > 0 && (!collective || n & MANA_TOKENS_COLL))
 		if (__atomic_compare_exchange_n(&mana_ctl->tokens, &n, n - 1, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 			return 1;
 	return 0;
@@ -43,13 +43,13 @@ static void wait_parked(volatile struct mana_thread *t, uint32_t seq)
 
 /* Waits until the thread may pass. *seq: the intr value acted upon; returns
  * whether it passes while the checkpoint is still pending. */
-static int pass(volatile struct mana_thread *t, uint32_t *seq)
+static int pass(volatile struct mana_thread *t, uint32_t *seq, int collective)
 {
 	for (;;) {
 		*seq = __atomic_load_n(&mana_ctl->intr, __ATOMIC_SEQ_CST);
 		if (!__atomic_load_n(&mana_ctl->pending, __ATOMIC_SEQ_CST))
 			return 0;
-		if (moving() || take_token()) {
+		if (moving() || take_token(collective)) {
 			t->calls++;
 			return 1;
 		}
@@ -64,7 +64,7 @@ static int pass(volatile struct mana_thread *t, uint32_t *seq)
 HIDDEN uint32_t core_gate(volatile struct mana_thread *t)
 {
 	uint32_t seq;
-	pass(t, &seq);
+	pass(t, &seq, 0);
 	__atomic_store_n(&t->state, MANA_IN, __ATOMIC_SEQ_CST);
 	/* After parking, not before: a restart may have taken the lower half away. */
 	if (t->lower_fs == 0)
@@ -78,7 +78,7 @@ HIDDEN void core_coll_gate(volatile struct mana_thread *t, volatile struct mana_
 	do {
 		uint32_t seq;
 		__atomic_fetch_sub(&k->clock, 1, __ATOMIC_SEQ_CST);
-		passed = pass(t, &seq);
+		passed = pass(t, &seq, 1);
 		if (t->lower_fs == 0)
 			core_thread_lower(t);
 		__atomic_store_n(&t->state, MANA_COLL, __ATOMIC_SEQ_CST);
