@@ -160,6 +160,13 @@ int core_Comm_remote_size(MPI_Comm comm, int *size)
 	return MPI_SUCCESS;
 }
 
+/* No job here was spawned by another. */
+int core_Comm_get_parent(MPI_Comm *parent)
+{
+	*parent = MPI_COMM_NULL;
+	return MPI_SUCCESS;
+}
+
 int core_Comm_test_inter(MPI_Comm comm, int *flag)
 {
 	struct core_comm *c = core_comm_of(comm);
