@@ -149,16 +149,7 @@ func (r *Restored) openDeleted(f *File) (int, error) {
 	if fd, err = r.lift(fd); err != nil {
 		return -1, err
 	}
-	if f.SharedID != "" {
-		r.shared[f.SharedID] = fd
-		if err := r.offer("memory "+f.SharedID, fd); err != nil {
-			return -1, err
-		}
-	}
-	if err := r.writeContents(fd, f); err != nil {
-		return -1, err
-	}
-	return r.reopen(fd, f)
+	return r.shareFilled(fd, f)
 }
 
 // openMemFD makes a memfd with the saved contents; memory mapped from the same
@@ -175,6 +166,12 @@ func (r *Restored) openMemFD(f *File) (int, error) {
 	if err != nil {
 		return -1, err
 	}
+	return r.shareFilled(fd, f)
+}
+
+// shareFilled fills a new file without a name, offers it to whoever else had
+// it, and opens it the way the program had.
+func (r *Restored) shareFilled(fd int, f *File) (int, error) {
 	if f.SharedID != "" {
 		r.shared[f.SharedID] = fd
 		if err := r.offer("memory "+f.SharedID, fd); err != nil {
