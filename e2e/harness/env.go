@@ -20,8 +20,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Account is the unprivileged user that jobs run as when the tests run as root.
-const Account = "manae2e"
+// Account is the unprivileged user that jobs run as when the tests run as root:
+// $MANA_E2E_ACCOUNT, so that several runs may go on at a time, or manae2e.
+func Account() string {
+	if name := os.Getenv("MANA_E2E_ACCOUNT"); name != "" {
+		return name
+	}
+	return "manae2e"
+}
 
 // Tools are the names under which the one binary is installed.
 var Tools = []string{
@@ -89,7 +95,7 @@ func New(binary string) (*Env, error) {
 // alone makes sure that no other run works with the same account: each would
 // take the other's shared memory for leftovers. The lock ends with this process.
 func alone() error {
-	path := fmt.Sprintf("/tmp/manae2e-%d.lock", os.Getuid())
+	path := fmt.Sprintf("/tmp/manae2e-%d-%s.lock", os.Getuid(), filepath.Base(Account()))
 	fd, err := unix.Open(path, unix.O_CREAT|unix.O_RDWR|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return fmt.Errorf("open %s: %w", path, err)
@@ -165,12 +171,13 @@ func (e *Env) Uid() uint32 {
 }
 
 func account() (*syscall.Credential, error) {
-	u, err := user.Lookup(Account)
+	name := Account()
+	u, err := user.Lookup(name)
 	if err != nil {
-		if out, err := exec.Command("useradd", "--create-home", Account).CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("useradd %s: %w: %s", Account, err, out)
+		if out, err := exec.Command("useradd", "--create-home", name).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("useradd %s: %w: %s", name, err, out)
 		}
-		if u, err = user.Lookup(Account); err != nil {
+		if u, err = user.Lookup(name); err != nil {
 			return nil, err
 		}
 	}

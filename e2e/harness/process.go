@@ -47,7 +47,7 @@ func (s sink) Write(b []byte) (int, error) {
 func (e *Env) Environ(home string, extra ...string) []string {
 	env := []string{
 		"PATH=" + e.Bin + ":/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
-		"HOME=" + home, "TMPDIR=" + home, "USER=" + Account, "LANG=C.UTF-8",
+		"HOME=" + home, "TMPDIR=" + home, "USER=" + Account(), "LANG=C.UTF-8",
 		"MANAE2E_MARK=kept", // programs check that it survives
 	}
 	return append(append(env, mpiEnv...), extra...)
