@@ -320,7 +320,24 @@ func TestRestart(t *testing.T) {
 	}
 	late := dial(t, c)
 	late.send("JOIN", "upid", "9-9-9", "ckptdir", "/d", "restart", 1, "comp", "x-1-1", "gen", 3, "total", 2)
+	for _, m := range []client{a, b} {
+		m.send("PEERS", "id", m.want("PEERS").Get("id"), "proc", "100 prog")
+	}
 	late.want("REFUSED")
+}
+
+// TestRestartAfterKill restarts a job whose killed members the coordinator
+// has not missed yet: the new one must not be taken for an intruder.
+func TestRestartAfterKill(t *testing.T) {
+	c, _ := start(t, Config{})
+	old := join(t, c, "/d", "1-1-1")
+	back := dial(t, c)
+	back.send("JOIN", "upid", "1-1-1", "ckptdir", "/d", "restart", 1, "comp", "x-1-1", "gen", 3, "total", 1)
+	old.want("PEERS")
+	old.Close()
+	back.want("JOINED")
+	back.send("RESTORED", "gen", 3)
+	back.want("RESUME")
 }
 
 func TestRestartFails(t *testing.T) {

@@ -101,7 +101,7 @@ func (m *member) String() string {
 // serveAgent reads an agent's messages until it goes.
 func (c *Coordinator) serveAgent(conn *wire.Conn, join wire.Message) {
 	m := newMember(conn, join, &c.talking)
-	c.post(func() { c.admit(m, join) })
+	c.post(func() { c.admit(m, join, false) })
 	for {
 		msg, err := conn.Recv(0)
 		if err != nil {
@@ -114,18 +114,23 @@ func (c *Coordinator) serveAgent(conn *wire.Conn, join wire.Message) {
 
 // admit takes a new member in, now or once the checkpoint under way is over:
 // a process that was not there when it began must neither delay nor spoil it.
-func (c *Coordinator) admit(m *member, join wire.Message) {
+// The members of a job that was killed just now may still be in its way, their
+// connections' ends unread: who would be refused waits until those that are
+// here have shown that they live.
+func (c *Coordinator) admit(m *member, join wire.Message, asked bool) {
 	if m.gone {
 		return
 	}
 	if c.ckpt != nil {
-		c.held = append(c.held, func() { c.admit(m, join) })
+		c.held = append(c.held, func() { c.admit(m, join, false) })
 		return
 	}
 	if reason := c.refuse(m, join); reason != "" {
-		c.note("refused %s: %s", m, reason)
-		m.send(wire.New("REFUSED", "reason", reason))
-		m.close()
+		if !asked {
+			c.ask(func() { c.admit(m, join, true) })
+			return
+		}
+		c.turnAway(m, join, reason)
 		return
 	}
 	if join.Bool("restart") {
@@ -148,6 +153,15 @@ func (c *Coordinator) admit(m *member, join wire.Message) {
 	m.send(wire.New("JOINED", "id", m.id, "comp", c.computation, "gen", c.generation))
 	c.note("%s joined", m)
 	c.advanceRestart()
+}
+
+func (c *Coordinator) turnAway(m *member, join wire.Message, reason string) {
+	if join.Bool("restart") && c.tooLate(join) {
+		c.failed.late--
+	}
+	c.note("refused %s: %s", m, reason)
+	m.send(wire.New("REFUSED", "reason", reason))
+	m.close()
 }
 
 // refuse says why an agent cannot join, or nothing.
@@ -178,9 +192,9 @@ func (c *Coordinator) left(m *member) {
 	}
 	c.members = slices.Delete(c.members, i, i+1)
 	c.note("%s left", m)
-	c.answered(m, nil)
 	c.leftCheckpoint(m)
 	c.leftRestart(m)
+	c.answered(m, nil) // last: it may admit those that waited for this
 	if len(c.members) > 0 {
 		return
 	}

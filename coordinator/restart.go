@@ -33,11 +33,9 @@ const lateFor = 10 * time.Second
 // refuseRestart says why this restarting agent does not belong here.
 func (c *Coordinator) refuseRestart(m *member, join wire.Message) string {
 	comp, gen := join.Get("comp"), join.Int("gen", 0)
-	f := &c.failed
 	switch {
-	case c.restart == nil && f.late > 0 && f.comp == comp && f.gen == gen && time.Now().Before(f.until):
-		f.late--
-		return "the restart failed: " + f.reason
+	case c.tooLate(join):
+		return "the restart failed: " + c.failed.reason
 	case c.restart == nil && len(c.members) > 0:
 		return "a computation is running here; restart under another coordinator"
 	case c.restart != nil && comp != c.computation:
@@ -50,6 +48,12 @@ func (c *Coordinator) refuseRestart(m *member, join wire.Message) string {
 		return fmt.Sprintf("rank %d is already here", m.rank)
 	}
 	return ""
+}
+
+// tooLate reports whether the others of this restarting agent have given up.
+func (c *Coordinator) tooLate(join wire.Message) bool {
+	f := &c.failed
+	return c.restart == nil && f.late > 0 && f.comp == join.Get("comp") && f.gen == join.Int("gen", 0) && time.Now().Before(f.until)
 }
 
 // joinRestart takes a restarting agent in; the first one says which
