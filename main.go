@@ -1,7 +1,7 @@
 // Command mana checkpoints and restarts MPI jobs and ordinary programs. It is
 // one binary with many names: dmtcp_coordinator, dmtcp_launch, dmtcp_restart,
-// dmtcp_command, mana_coordinator, mana_launch, mana_restart and mana_status,
-// or `mana <role>`.
+// dmtcp_command, mana_coordinator, mana_launch, mana_restart, mana_status,
+// mana_inspect, or `mana <role>`.
 package main
 
 import (
@@ -14,6 +14,7 @@ import (
 	"mana/agent"
 	"mana/command"
 	"mana/coordinator"
+	"mana/inspect"
 	"mana/launch"
 	"mana/pidns"
 	"mana/restart"
@@ -24,10 +25,10 @@ import (
 func init() { runtime.LockOSThread() }
 
 const usage = `usage: mana <role> [options]
-roles: coordinator, launch, restart, command, status, nocheckpoint
+roles: coordinator, launch, restart, command, status, inspect, nocheckpoint
 Each is also installed under its own names: dmtcp_coordinator, dmtcp_launch,
 dmtcp_restart, dmtcp_command, mana_coordinator, mana_launch, mana_restart,
-mana_status.
+mana_status, mana_inspect.
 `
 
 func main() {
@@ -48,6 +49,8 @@ func run(name string, args []string) int {
 		return command.Main(name, args)
 	case "mana_status":
 		return command.StatusMain(name, args)
+	case "mana_inspect":
+		return inspect.Main(name, args)
 	case "dmtcp_nocheckpoint":
 		return agent.NoCheckpoint(args)
 	}
@@ -61,8 +64,8 @@ func run(name string, args []string) int {
 		return run("dmtcp_"+role, args[1:])
 	case "command", "nocheckpoint":
 		return run("dmtcp_"+role, args[1:])
-	case "status":
-		return run("mana_status", args[1:])
+	case "status", "inspect":
+		return run("mana_"+role, args[1:])
 	case "--version", "version":
 		fmt.Println("mana")
 		return 0

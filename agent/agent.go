@@ -23,6 +23,7 @@ type Config struct {
 	NRanks   int    // its size, 0 if not known yet
 	Quiet    int
 	Codec    image.Codec // of the images it writes
+	Keep     int         // generations that stay, -1 to leave it to the coordinator
 }
 
 // program is one program under the agent's care, with what identifies it in
@@ -79,6 +80,9 @@ func (a *agent) join() wire.Message {
 	m := wire.New("JOIN", "host", wire.LocalName(), "pid", p.pid, "prog", p.name, "upid", p.upid, "ckptdir", p.dir)
 	if a.cfg.Rank >= 0 {
 		m = m.With("rank", a.cfg.Rank).With("nranks", a.cfg.NRanks)
+	}
+	if a.cfg.Keep >= 0 {
+		m = m.With("keep", a.cfg.Keep)
 	}
 	return m
 }

@@ -16,6 +16,7 @@ type checkpoint struct {
 	working bool // a goroutine of this checkpoint is at work
 	over    string
 	kill    bool
+	kept    []int // generations that stay, once committed
 	images  []written
 	ended   []*program  // programs that ended while the engine was at work
 	mpi     *converging // nil without MPI, and once it has converged
@@ -40,7 +41,7 @@ type written struct {
 }
 
 // published is what a program's newest committed image is called.
-type published struct{ dir, file, name string }
+type published struct{ dir, name string }
 
 func (c *checkpoint) busy() bool { return c != nil && c.working }
 
@@ -84,6 +85,7 @@ func (a *agent) step(m wire.Message) {
 		}
 	case "COMMIT", "ABORT":
 		c.over = m.Verb
+		c.kept = m.Ints("kept")
 		if !c.working {
 			a.finish()
 		}
@@ -185,8 +187,7 @@ func (a *agent) settle() {
 	}
 	c.over = "ABORT"
 	for _, w := range c.images {
-		m, err := manifest.Read(filepath.Join(w.dir, manifest.FileName(a.comp)))
-		if err == nil && m.Generation == c.gen {
+		if _, err := manifest.Read(filepath.Join(w.dir, manifest.FileName(a.comp, c.gen))); err == nil {
 			c.over = "COMMIT"
 		}
 	}
@@ -210,7 +211,7 @@ func (a *agent) finish() {
 	if c.over == "COMMIT" {
 		a.gen = c.gen
 		for _, w := range c.images {
-			if err := w.publish(c.gen); err != nil {
+			if err := w.publish(c.kept, a.cfg.Rank >= 0); err != nil {
 				a.warn("checkpoint %d: %v", c.gen, err)
 			}
 		}
@@ -229,13 +230,21 @@ func (a *agent) finish() {
 	a.link.send("RESUMED", "gen", c.gen)
 }
 
-// publish gives the image its stable name and removes what it replaces.
-func (w *written) publish(gen int) error {
+// publish gives the image its stable name and removes the generations that do
+// not stay, unless the coordinator could not say which do. A job that writes
+// to another directory than before leaves the old one as it is.
+func (w *written) publish(kept []int, rank bool) error {
 	old := w.p.image
-	w.p.image = published{w.dir, w.file, w.name}
-	err := errors.Join(manifest.Publish(w.dir, w.file, w.name), manifest.DropOthers(w.dir, w.file, gen))
-	if old.dir != "" && (old.dir != w.dir || old.name != w.name) {
-		err = errors.Join(err, manifest.Unpublish(old.dir, old.file, old.name))
+	w.p.image = published{w.dir, w.name}
+	err := manifest.Publish(w.dir, w.file, w.name)
+	if len(kept) > 0 {
+		err = errors.Join(err, manifest.DropOthers(w.dir, w.file, kept))
+	}
+	if old.dir == w.dir && old.name != w.name {
+		err = errors.Join(err, manifest.Unpublish(old.dir, old.name))
+	}
+	if rank {
+		err = errors.Join(err, manifest.Alone(w.dir, w.name))
 	}
 	if err != nil {
 		return fmt.Errorf("put the image in place: %w", err)

@@ -139,8 +139,8 @@ func (f *family) thaw(all bool) error {
 	return errors.Join(errs...)
 }
 
-// unpublishEnded removes the images of processes that the committed generation
-// does not have any more.
+// unpublishEnded takes away the stable names of processes that the committed
+// generation does not have any more.
 func (a *agent) unpublishEnded(c *checkpoint) {
 	known := append(slices.Clone(a.programs), slices.Collect(maps.Values(a.kin))...)
 	for _, p := range known {
@@ -148,7 +148,7 @@ func (a *agent) unpublishEnded(c *checkpoint) {
 		if old.dir == "" || slices.ContainsFunc(c.images, func(w written) bool { return w.p == p }) {
 			continue
 		}
-		if err := manifest.Unpublish(old.dir, old.file, old.name); err != nil {
+		if err := manifest.Unpublish(old.dir, old.name); err != nil {
 			a.warn("remove the image of %s, which has ended: %v", p.name, err)
 		}
 		p.image = published{}

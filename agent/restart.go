@@ -31,6 +31,8 @@ type Restart struct {
 	Images      []Saved
 	Numbers     Numbers
 	NoTruncate  bool
+	Last        int           // the highest number among the computation's generations
+	Hint        func() string // what to try if the images turn out to be damaged
 }
 
 // Numbers says which process and thread numbers the programs get.
@@ -52,7 +54,7 @@ func (r *Restart) Run(cfg Config) int {
 	}
 	saved, unreadable := r.load()
 	if unreadable != nil && cfg.Rank < 0 {
-		return a.die(unreadable)
+		return a.die(r.advise(unreadable))
 	}
 	for _, s := range r.Images {
 		dir := s.Dir
@@ -60,10 +62,10 @@ func (r *Restart) Run(cfg Config) int {
 			dir = cfg.CkptDir
 		}
 		a.programs = append(a.programs, &program{pid: s.PID, name: s.Prog, upid: s.UPID, dir: dir,
-			image: published{s.Dir, s.File, s.Name}})
+			image: published{s.Dir, s.Name}})
 	}
 	join := a.join().With("restart", 1).With("comp", r.Computation).With("gen", r.Generation).
-		With("images", len(r.Images)).With("total", r.Total)
+		With("images", len(r.Images)).With("total", r.Total).With("last", r.Last)
 	if cfg.Interval >= 0 {
 		join = join.With("interval", cfg.Interval)
 	}
@@ -71,7 +73,7 @@ func (r *Restart) Run(cfg Config) int {
 	if unreadable != nil {
 		// It has joined only to leave: the other ranks must not wait for it.
 		a.link.close()
-		return a.die(unreadable)
+		return a.die(r.advise(unreadable))
 	}
 	if err != nil {
 		return a.die(err)
@@ -94,12 +96,23 @@ func (r *Restart) Run(cfg Config) int {
 			a.tracer.Do(func() error { kill(restored); return nil })
 		}
 		a.link.close()
-		return a.die(err) // what is being rebuilt dies with its tracer
+		return a.die(r.advise(err)) // what is being rebuilt dies with its tracer
 	}
 	if a.killed {
 		return 0
 	}
 	return a.run()
+}
+
+// advise adds to the complaint about a damaged image what else there is to
+// restart from.
+func (r *Restart) advise(err error) error {
+	if errors.Is(err, image.ErrDamaged) && r.Hint != nil {
+		if hint := r.Hint(); hint != "" {
+			return fmt.Errorf("%w; %s", err, hint)
+		}
+	}
+	return err
 }
 
 // saved are the opened images, parents before their children.
@@ -277,6 +290,7 @@ func (a *agent) awaitResume(done <-chan rebuilt) (all []*process.Restored, err e
 			}
 			switch in.msg.Verb {
 			case "RESUME":
+				a.gen = max(a.gen, in.msg.Int("gen", 0))
 				return all, nil
 			case "PEERS":
 				a.link.send("PEERS", "id", in.msg.Get("id"))

@@ -29,6 +29,8 @@ type checkpoint struct {
 	clocks *drain.Convergence // nil without MPI
 	failed string
 	done   []func(failure string)
+	// dropped are the generations that the commit has taken out of being.
+	dropped []*manifest.Manifest
 }
 
 type phase int
@@ -165,9 +167,32 @@ func (c *Coordinator) commit() {
 	}
 	c.note("Checkpoint complete; all workers running")
 	k.phase = ending
-	for mem := range k.parts {
-		mem.send(wire.New("COMMIT", "gen", k.gen, "kill", k.kill))
+	kept, dropped, err := m.Prune(c.cfg.Keep)
+	if err != nil {
+		c.note("older generations: %v", err)
 	}
+	k.dropped = dropped
+	order := wire.New("COMMIT", "gen", k.gen, "kill", k.kill)
+	for _, g := range kept {
+		order = order.With("kept", g)
+	}
+	for mem := range k.parts {
+		mem.send(order)
+	}
+}
+
+// sweep removes what is left of dropped generations: the images of processes
+// that have ended. It runs beside the rest, there may be many.
+func (c *Coordinator) sweep(dropped []*manifest.Manifest) {
+	c.talking.Add(1)
+	go func() {
+		defer c.talking.Done()
+		for _, m := range dropped {
+			if err := m.Sweep(); err != nil {
+				c.post(func() { c.note("remove generation %d: %v", m.Generation, err) })
+			}
+		}
+	}()
 }
 
 // abort gives the generation up; the programs run on.
@@ -214,6 +239,7 @@ func (c *Coordinator) endCheckpoint() {
 	for _, f := range k.done {
 		f(k.failed)
 	}
+	c.sweep(k.dropped)
 	held := c.held
 	c.held = nil
 	for _, f := range held {

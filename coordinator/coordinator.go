@@ -25,6 +25,7 @@ type Config struct {
 	CkptDir     string
 	ExitOnLast  bool
 	KillAfter   bool // every checkpoint kills the computation
+	Keep        int  // committed generations that stay, 0 for all
 	Timeout     time.Duration
 	Stale       time.Duration // give up after this long without a client; 0 never
 	RestartWait time.Duration // how long a restart waits for the next process to come

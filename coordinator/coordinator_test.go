@@ -163,13 +163,13 @@ func TestCheckpointCommits(t *testing.T) {
 	a.want("RUN")
 	b.want("RUN")
 	a.image(dir, "1-1-1", -1, 1)
-	if _, err := manifest.Newest(dir); err == nil {
+	if _, err := manifest.Choose(dir, ""); err == nil {
 		t.Fatal("committed before the second image was written")
 	}
 	b.image(dir, "1-1-2", -1, 1)
 	a.want("COMMIT")
 	b.want("COMMIT")
-	m, err := manifest.Newest(dir)
+	m, err := manifest.Choose(dir, "")
 	if err != nil || len(m.Images) != 2 || m.Generation != 1 {
 		t.Fatalf("manifest: %+v, %v", m, err)
 	}
@@ -200,7 +200,7 @@ func TestCheckpointFails(t *testing.T) {
 	if m.Get("error") != "failed" || !strings.Contains(m.Get("reason"), "no space left") {
 		t.Errorf("result: %s", m)
 	}
-	if _, err := manifest.Newest(dir); err == nil {
+	if _, err := manifest.Choose(dir, ""); err == nil {
 		t.Error("a failed generation was committed")
 	}
 	done = call(t, c, "bcheckpoint", 0)

@@ -128,7 +128,8 @@ func daemonize(o *options, port int) (int, error) {
 // args writes the options out again for the background half.
 func (o *options) args(port int) []string {
 	args := []string{"--port", strconv.Itoa(port), "--interval", strconv.Itoa(o.Interval),
-		"--timeout", strconv.Itoa(o.Timeout), "--stale-timeout", strconv.Itoa(o.StaleTimeout), "--restart-wait", strconv.Itoa(o.RestartWait)}
+		"--timeout", strconv.Itoa(o.Timeout), "--stale-timeout", strconv.Itoa(o.StaleTimeout), "--restart-wait", strconv.Itoa(o.RestartWait),
+		"--keep", strconv.Itoa(o.Keep)}
 	for _, s := range [][2]string{{"--port-file", o.PortFile}, {"--status-file", o.StatusFile}, {"--ckptdir", o.Ckptdir},
 		{"--coord-logfile", o.CoordLogfile}, {"--listen", o.Listen}} {
 		if s[1] != "" {

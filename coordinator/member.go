@@ -150,6 +150,9 @@ func (c *Coordinator) admit(m *member, join wire.Message, asked bool) {
 		c.cfg.Interval = n
 		c.armInterval()
 	}
+	if n := join.Int("keep", -1); n >= 0 {
+		c.cfg.Keep = n
+	}
 	m.send(wire.New("JOINED", "id", m.id, "comp", c.computation, "gen", c.generation))
 	c.note("%s joined", m)
 	c.advanceRestart()

@@ -24,6 +24,7 @@ type options struct {
 	StaleTimeout int    `default:"28800" help:"Exit after this many seconds without a client; -1 for never."`
 	Daemon       bool   `help:"Run in the background."`
 	Interval     int    `short:"i" help:"Seconds between checkpoints (default 0: none)."`
+	Keep         int    `env:"MANA_KEEP" default:"2" help:"Generations of images to keep (0: all)."`
 	CoordLogfile string `env:"DMTCP_COORD_LOG_FILENAME" help:"File to log to."`
 	WriteKvData  bool   `hidden:""`
 	Quiet        int    `short:"q" type:"counter" env:"DMTCP_QUIET" help:"Print less; may be repeated."`
@@ -105,6 +106,7 @@ func (o *options) config(port int, secret string) Config {
 		ExitOnLast: o.ExitOnLast, KillAfter: o.KillAfter, Quiet: o.Quiet, Secret: secret,
 		Timeout: time.Duration(o.Timeout) * time.Second, RestartWait: time.Duration(o.RestartWait) * time.Second,
 	}
+	cfg.Keep = max(0, o.Keep)
 	switch {
 	case o.StaleTimeout == 0: // DMTCP's rule: 0 is the default, negative is never
 		cfg.Stale = 28800 * time.Second

@@ -12,6 +12,7 @@ import (
 type restart struct {
 	images   int // images that the manifest lists
 	came     int // of these, how many have had a process come for them
+	last     int // the highest generation that exists
 	restored map[*member]bool
 	timer    *time.Timer
 }
@@ -65,6 +66,7 @@ func (c *Coordinator) joinRestart(m *member, join wire.Message) {
 		c.note("FIRST restart connection; generation %d of %s", c.generation, c.computation)
 	}
 	c.restart.came += m.images
+	c.restart.last = max(c.restart.last, join.Int("last", 0))
 	m.state, m.barrier = stateRestarting, "MANA:Restart"
 	c.armRestart()
 }
@@ -112,6 +114,7 @@ func (c *Coordinator) advanceRestart() {
 	}
 	r.timer.Stop()
 	c.restart = nil
+	c.generation = max(c.generation, r.last)
 	for _, m := range c.members {
 		m.state, m.barrier = stateRunning, ""
 		m.send(wire.New("RESUME", "gen", c.generation))

@@ -94,6 +94,9 @@ func (im *Image) Close() error { return im.f.Close() }
 // File is the image's file, to be mapped when Mappable.
 func (im *Image) File() *os.File { return im.f }
 
+// Compression is how its data is compressed.
+func (im *Image) Compression() Codec { return im.h.Codec }
+
 // Mappable tells whether logical positions are file positions.
 func (im *Image) Mappable() bool { return im.h.Codec == None }
 

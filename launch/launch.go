@@ -69,7 +69,7 @@ func start(name string, o *options, failure int) int {
 		return cli.Die(name, failure, err)
 	}
 	cfg := agent.Config{Name: name, Dial: place.Dial, CkptDir: dir, Interval: interval, Rank: -1, Quiet: o.Quiet,
-		Codec: o.Codec()}
+		Codec: o.Codec(), Keep: o.Keep}
 	if o.MPI || o.KernelLoader || strings.HasPrefix(name, "mana") {
 		cfg.Rank, cfg.NRanks = agent.RankFromEnv()
 	}

@@ -12,8 +12,8 @@ import (
 )
 
 // manaLaunch is mana_launch: the coordinator must be there already, started
-// by mana_coordinator and found through its information file, and the
-// checkpoint directory must be ready for a new computation.
+// by mana_coordinator and found through its information file, and so must the
+// checkpoint directory. Images of earlier jobs in it are left alone.
 func manaLaunch(name string, o *options) int {
 	switch filepath.Base(o.Command[0]) {
 	case "srun", "sbatch", "salloc", "mpirun", "mpiexec":
@@ -23,12 +23,8 @@ func manaLaunch(name string, o *options) int {
 	if _, err := exec.LookPath(o.Command[0]); err != nil && !errors.Is(err, exec.ErrDot) {
 		return cli.Die(name, 1, fmt.Errorf("the program cannot be started: %w", err))
 	}
-	dir, err := Directory(o.Ckptdir, false)
-	if err != nil {
+	if _, err := Directory(o.Ckptdir, false); err != nil {
 		return cli.Die(name, 1, fmt.Errorf("Checkpoint directory doesn't exist: %w", err))
-	}
-	if old, _ := filepath.Glob(filepath.Join(dir, "ckpt_rank_*")); len(old) > 0 {
-		return cli.Die(name, 1, fmt.Errorf("Old checkpoint files detected in %s (%s): restart from them, move them away or name another --ckptdir", dir, filepath.Base(old[0])))
 	}
 	if err := o.FromRC(); err != nil {
 		return cli.Die(name, 1, err)

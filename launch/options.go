@@ -21,6 +21,7 @@ type Join struct {
 	Any          bool   `name:"any-coordinator" help:"Join a coordinator or start one (default)."`
 	Interval     string `short:"i" env:"DMTCP_CHECKPOINT_INTERVAL" help:"Seconds between checkpoints."`
 	Ckptdir      string `short:"c" env:"DMTCP_CHECKPOINT_DIR" help:"Directory for checkpoint images (default: the current one)."`
+	Keep         int    `env:"MANA_KEEP" default:"-1" help:"Generations of images to keep (default 2, 0: all)."`
 	CoordLogfile string `env:"DMTCP_COORD_LOG_FILENAME" help:"Log file of a coordinator that is started."`
 	Quiet        int    `short:"q" type:"counter" env:"DMTCP_QUIET" help:"Print less; may be repeated."`
 	Gzip         bool   `negatable:"" env:"DMTCP_GZIP" help:"Compress images (default: no)."`

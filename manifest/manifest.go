@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"mana/image"
 )
 
 // Image describes one checkpoint image of a generation.
@@ -54,8 +56,10 @@ const (
 // ErrNone says that a directory holds no committed checkpoint.
 var ErrNone = errors.New("no committed checkpoint")
 
-// FileName is the name of a computation's manifest in a checkpoint directory.
-func FileName(computation string) string { return prefix + computation + suffix }
+// FileName is the name of a generation's manifest in a checkpoint directory.
+func FileName(computation string, gen int) string {
+	return fmt.Sprintf("%s%s_%05d%s", prefix, computation, gen, suffix)
+}
 
 // GenDir is the subdirectory in which one generation's images are written.
 func GenDir(rank, gen int) string {
@@ -108,10 +112,21 @@ func (m *Manifest) Path(im Image) string {
 	if st, err := os.Stat(own); err == nil && st.Size() == im.Size {
 		return own
 	}
-	if _, err := os.Stat(stable); err != nil {
+	// The stable name may be a later generation's by now.
+	if st, err := os.Stat(stable); err != nil || st.Size() != im.Size || im.Sum != "" && sumOf(stable) != im.Sum {
 		return own
 	}
 	return stable
+}
+
+// sumOf is an image's checksum, "" if it cannot be read.
+func sumOf(path string) string {
+	im, err := image.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer im.Close()
+	return im.Checksum
 }
 
 // Check reports the first image that is missing or not as long as it was.
@@ -167,29 +182,6 @@ func Read(path string) (*Manifest, error) {
 		return nil, fmt.Errorf("read manifest %s: %w", path, err)
 	}
 	return m, nil
-}
-
-// Newest returns the newest committed generation in dir whose images are all
-// there. When none is complete it says what the newest one lacks.
-func Newest(dir string) (*Manifest, error) {
-	if _, err := os.Stat(dir); err != nil {
-		return nil, fmt.Errorf("restart directory: %w", err)
-	}
-	all, firstErr := readAll(dir)
-	slices.SortStableFunc(all, func(a, b *Manifest) int { return b.Created.Compare(a.Created) })
-	for _, m := range all {
-		err := m.Check()
-		if err == nil {
-			return m, nil
-		}
-		if firstErr == nil {
-			firstErr = err
-		}
-	}
-	if firstErr == nil {
-		firstErr = fmt.Errorf("%w in %s", ErrNone, dir)
-	}
-	return nil, firstErr
 }
 
 func readAll(dir string) (all []*Manifest, firstErr error) {

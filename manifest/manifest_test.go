@@ -4,15 +4,21 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
 
-// commit writes one image of a generation and its manifest.
+// commit writes one image of a generation of the computation 7-1-e, and its manifest.
 func commit(t *testing.T, dir string, gen int, content string) *Manifest {
 	t.Helper()
-	file, name := ImageNames(-1, gen, "a.out", "7-1-f")
+	return commitTo(t, dir, "7-1-e", gen, 1, content)
+}
+
+func commitTo(t *testing.T, dir, computation string, gen, keep int, content string) *Manifest {
+	t.Helper()
+	file, name := ImageNames(0, gen, "a.out", "u"+computation)
 	path := filepath.Join(dir, file)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
@@ -20,29 +26,128 @@ func commit(t *testing.T, dir string, gen int, content string) *Manifest {
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m := &Manifest{Computation: "7-1-e", Generation: gen, Created: time.Now(), Agents: 1,
-		Images: []Image{{Rank: -1, Dir: dir, File: file, Name: name, Size: int64(len(content))}}}
+	m := &Manifest{Computation: computation, Generation: gen, Created: time.Now(), Agents: 1,
+		Images: []Image{{Rank: 0, Dir: dir, File: file, Name: name, Size: int64(len(content))}}}
 	if err := m.Write(); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(Publish(dir, file, name), DropOthers(dir, file, gen)); err != nil {
+	kept, dropped, err := m.Prune(keep)
+	if err := errors.Join(err, Publish(dir, file, name), DropOthers(dir, file, kept), Alone(dir, name)); err != nil {
 		t.Fatal(err)
 	}
+	for _, d := range dropped {
+		if err := d.Sweep(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return m
+}
+
+// choose is the generation that from stands for.
+func choose(t *testing.T, dir, from string) *Choice {
+	t.Helper()
+	c, err := Choose(dir, from)
+	if err != nil {
+		t.Fatalf("Choose(%q): %v", from, err)
+	}
+	return c
+}
+
+func TestKeep(t *testing.T) {
+	dir := t.TempDir()
+	for gen := 1; gen <= 5; gen++ {
+		commitTo(t, dir, "c-1-a", gen, 3, strings.Repeat("x", gen))
+	}
+	for gen := 1; gen <= 5; gen++ {
+		c, err := Choose(dir, strconv.Itoa(gen))
+		if (err == nil) != (gen >= 3) {
+			t.Errorf("generation %d: %v", gen, err)
+		}
+		if err == nil && (c.Images[0].Size != int64(gen) || c.Last() != 5) {
+			t.Errorf("generation %d: %+v, last %d", gen, c.Manifest, c.Last())
+		}
+		if _, err := os.Stat(filepath.Join(dir, GenDir(0, gen))); (err == nil) != (gen >= 3) {
+			t.Errorf("directory of generation %d: %v", gen, err)
+		}
+	}
+	if c := choose(t, dir, ""); c.Generation != 5 || c.Skipped != nil || !strings.Contains(c.Hint(), "--from 4") {
+		t.Errorf("latest is %d, skipped %v, hint %q", c.Generation, c.Skipped, c.Hint())
+	}
+	// Without its newest image the next older generation is the latest.
+	os.Remove(filepath.Join(dir, choose(t, dir, "5").Images[0].File))
+	os.Remove(filepath.Join(dir, choose(t, dir, "4").Images[0].Name))
+	if c := choose(t, dir, "latest"); c.Generation != 4 || c.Skipped == nil {
+		t.Errorf("latest complete is %d, skipped %v", c.Generation, c.Skipped)
+	}
+	if _, err := Choose(dir, "5"); err == nil || !strings.Contains(err.Error(), "missing") || !strings.Contains(err.Error(), "--from 4") {
+		t.Errorf("generation 5 without its image: %v", err)
+	}
+	for _, bad := range []string{"0", "-1", "x", "c-1-b:4", "c-1-a:9", ":"} {
+		if _, err := Choose(dir, bad); err == nil {
+			t.Errorf("Choose(%q) succeeded", bad)
+		}
+	}
+}
+
+func TestKeepAll(t *testing.T) {
+	dir := t.TempDir()
+	for gen := 1; gen <= 4; gen++ {
+		commitTo(t, dir, "c-1-a", gen, 0, "x")
+	}
+	if c := choose(t, dir, "1"); c.Generation != 1 {
+		t.Errorf("generation %d", c.Generation)
+	}
+}
+
+// A second launch into the same directory leaves the first one's generations
+// and takes over the published name.
+func TestSeries(t *testing.T) {
+	dir := t.TempDir()
+	commitTo(t, dir, "c-1-a", 1, 2, "a1")
+	commitTo(t, dir, "c-1-a", 2, 2, "a2")
+	commitTo(t, dir, "c-2-b", 1, 1, "b1")
+	commitTo(t, dir, "c-2-b", 2, 1, "b2")
+	for from, want := range map[string]string{"": "b2", "latest": "b2", "2": "b2", "c-1-a": "a2", "c-1-a:1": "a1", "c-1-a:latest": "a2", "c-2-b:2": "b2"} {
+		c := choose(t, dir, from)
+		if b, err := os.ReadFile(c.Path(c.Images[0])); string(b) != want {
+			t.Errorf("--from %q leads to %q (%v), want %q", from, b, err, want)
+		}
+	}
+	names, _ := filepath.Glob(filepath.Join(dir, "ckpt_rank_0", "ckpt_*.dmtcp"))
+	if len(names) != 1 || !strings.Contains(names[0], "uc-2-b") {
+		t.Errorf("published: %v", names)
+	}
+	os.RemoveAll(filepath.Join(dir, "ckpt_rank_0", ".gen-00002"))
+	os.Remove(names[0])
+	if _, err := Choose(dir, ""); err == nil || !strings.Contains(err.Error(), "--from c-1-a") {
+		t.Errorf("newest series without images: %v", err)
+	}
+}
+
+// What only its name holds is not taken away.
+func TestAloneSpares(t *testing.T) {
+	dir := t.TempDir()
+	foreign := filepath.Join(dir, "ckpt_rank_0", "ckpt_other.dmtcp")
+	os.Mkdir(filepath.Dir(foreign), 0o700)
+	os.WriteFile(foreign, []byte("x"), 0o600)
+	commit(t, dir, 1, "one")
+	if _, err := os.Stat(foreign); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestGenerations(t *testing.T) {
 	dir := t.TempDir()
 	commit(t, dir, 1, "one")
 	commit(t, dir, 2, "two!")
-	m, err := Newest(dir)
+	m, err := Choose(dir, "")
 	if err != nil || m.Generation != 2 {
-		t.Fatalf("Newest: %+v, %v", m, err)
+		t.Fatalf("Choose: %+v, %v", m, err)
 	}
 	if b, err := os.ReadFile(filepath.Join(dir, m.Images[0].Name)); string(b) != "two!" {
 		t.Errorf("stable name holds %q, %v", b, err)
 	}
-	if _, err := os.Stat(filepath.Join(dir, ".gen-00001")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(dir, GenDir(0, 1))); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("generation 1 is still there: %v", err)
 	}
 	got, im, err := Of(filepath.Join(dir, m.Images[0].Name))
@@ -56,15 +161,15 @@ func TestGenerations(t *testing.T) {
 func TestCrashBeforeTheLink(t *testing.T) {
 	dir := t.TempDir()
 	commit(t, dir, 1, "one")
-	file, name := ImageNames(-1, 2, "a.out", "7-1-f")
-	if err := os.Mkdir(filepath.Join(dir, GenDir(-1, 2)), 0o700); err != nil {
+	file, name := ImageNames(0, 2, "a.out", "u7-1-e")
+	if err := os.Mkdir(filepath.Join(dir, GenDir(0, 2)), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, file), []byte("two!"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	m := &Manifest{Computation: "7-1-e", Generation: 2, Created: time.Now(),
-		Images: []Image{{Rank: -1, Dir: dir, File: file, Name: name, Size: 4}}}
+		Images: []Image{{Rank: 0, Dir: dir, File: file, Name: name, Size: 4}}}
 	if err := m.Write(); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +189,7 @@ func TestMovedDirectory(t *testing.T) {
 	if err := os.Rename(dir, moved); err != nil {
 		t.Fatal(err)
 	}
-	m, err := Newest(moved)
+	m, err := Choose(moved, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,10 +200,10 @@ func TestMovedDirectory(t *testing.T) {
 
 func TestIncomplete(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Newest(dir); !errors.Is(err, ErrNone) {
+	if _, err := Choose(dir, ""); !errors.Is(err, ErrNone) {
 		t.Errorf("empty directory: %v", err)
 	}
-	if _, err := Newest(dir + "/none"); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Choose(dir+"/none", ""); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no directory: %v", err)
 	}
 	m := commit(t, dir, 1, "one")
@@ -106,12 +211,12 @@ func TestIncomplete(t *testing.T) {
 	if err := os.Truncate(own, 1); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Newest(dir); err == nil || !strings.Contains(err.Error(), "1 bytes, was written with 3") {
+	if _, err := Choose(dir, ""); err == nil || !strings.Contains(err.Error(), "1 bytes, was written with 3") {
 		t.Errorf("short image: %v", err)
 	}
 	os.Remove(own)
 	os.Remove(filepath.Join(dir, m.Images[0].Name))
-	if _, err := Newest(dir); err == nil || !strings.Contains(err.Error(), "missing") {
+	if _, err := Choose(dir, ""); err == nil || !strings.Contains(err.Error(), "missing") {
 		t.Errorf("no image: %v", err)
 	}
 }

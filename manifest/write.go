@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 )
 
 // Write commits the generation: it puts a copy of the manifest into every
@@ -20,7 +22,7 @@ func (m *Manifest) Write() error {
 		if err != nil {
 			return fmt.Errorf("write manifest: %w", err)
 		}
-		if err := WriteFile(filepath.Join(dir, FileName(m.Computation)), append(b, '\n'), 0o600); err != nil {
+		if err := WriteFile(filepath.Join(dir, FileName(m.Computation, m.Generation)), append(b, '\n'), 0o600); err != nil {
 			return fmt.Errorf("write manifest: %w", err)
 		}
 	}
@@ -82,10 +84,10 @@ func Publish(dir, file, name string) error {
 	return SyncDir(filepath.Dir(stable))
 }
 
-// DropOthers removes an image's files in every generation but keep, and the
-// generation directories that become empty by it. Other images in the same
+// DropOthers removes an image's files in every generation but those kept, and
+// the generation directories that become empty by it. Other images in the same
 // directories belong to other processes, which drop their own.
-func DropOthers(dir, file string, keep int) error {
+func DropOthers(dir, file string, kept []int) error {
 	rank := filepath.Dir(filepath.Dir(file))
 	gens, err := filepath.Glob(filepath.Join(escapeGlob(filepath.Join(dir, rank)), ".gen-*"))
 	if err != nil {
@@ -93,10 +95,9 @@ func DropOthers(dir, file string, keep int) error {
 	}
 	var errs []error
 	for _, g := range gens {
-		if filepath.Base(g) == fmt.Sprintf(".gen-%05d", keep) {
-			continue
+		if !slices.ContainsFunc(kept, func(k int) bool { return filepath.Base(g) == filepath.Base(GenDir(-1, k)) }) {
+			errs = append(errs, dropBase(g, filepath.Base(file)))
 		}
-		errs = append(errs, dropBase(g, filepath.Base(file)))
 	}
 	return errors.Join(errs...)
 }
@@ -134,12 +135,32 @@ func dropBase(genDir, base string) error {
 	return errors.Join(errs...)
 }
 
-// Unpublish removes an image of an older generation that no newer one of the
-// same name has replaced, with its stable name.
-func Unpublish(dir, file, name string) error {
+// Unpublish takes away the stable name of an image that no newer one of the
+// same name has replaced. The generation's own file stays.
+func Unpublish(dir, name string) error {
 	err := os.Remove(filepath.Join(dir, name))
 	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
+		return nil
 	}
-	return errors.Join(err, DropGeneration(dir, file))
+	return err
+}
+
+// Alone makes name the only published image in its directory, as job scripts
+// expect of a rank's: names of earlier computations go. What would be lost with
+// its name, because no generation holds it, stays.
+func Alone(dir, name string) error {
+	stable := filepath.Join(dir, name)
+	others, err := filepath.Glob(filepath.Join(escapeGlob(filepath.Dir(stable)), "ckpt_*.dmtcp"))
+	var errs []error
+	for _, o := range others {
+		st, serr := os.Lstat(o)
+		if o == stable || serr != nil {
+			continue
+		}
+		sys, ok := st.Sys().(*syscall.Stat_t)
+		if st.Mode()&fs.ModeSymlink != 0 || ok && sys.Nlink > 1 {
+			errs = append(errs, os.Remove(o))
+		}
+	}
+	return errors.Join(append(errs, err)...)
 }

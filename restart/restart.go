@@ -28,6 +28,7 @@ type options struct {
 	launch.Join
 	cli.Legacy
 	Restartdir       string   `short:"r" help:"Restart from the images in this directory."`
+	From             string   `help:"Generation to restart from: a number, latest, or either after a series' name and a colon."`
 	NoStrictChecking bool     `env:"DMTCP_DISABLE_STRICT_CHECKING" help:"Do not check who owns the images."`
 	NoTruncate       bool     `help:"Leave files alone that have grown since the checkpoint."`
 	DebugPause       string   `name:"debug-restart-pause" hidden:""`
@@ -67,15 +68,18 @@ func Main(name string, args []string) int {
 		p.Usage(os.Stderr)
 		return cli.FailRC()
 	}
+	if o.From != "" && len(o.Images) > 0 {
+		return cli.Die(name, failure, errors.New("--from chooses among the generations of --restartdir, not with named images"))
+	}
 	return o.run(name, mana, failure)
 }
 
 func (o *options) run(name string, mana bool, failure int) int {
-	r, rank, err := o.find(mana)
+	r, rank, err := o.find(name)
 	if err != nil {
 		return cli.Die(name, failure, err)
 	}
-	cfg := agent.Config{Name: name, Rank: rank, NRanks: r.Total, Quiet: o.Quiet, Codec: o.Codec()}
+	cfg := agent.Config{Name: name, Rank: rank, NRanks: r.Total, Quiet: o.Quiet, Codec: o.Codec(), Keep: o.Keep}
 	if rank < 0 {
 		cfg.NRanks = 0
 	}
@@ -178,13 +182,11 @@ func owned(path string) error {
 }
 
 // find collects the images, from the command line or a directory.
-func (o *options) find(mana bool) (r *agent.Restart, rank int, err error) {
+func (o *options) find(name string) (r *agent.Restart, rank int, err error) {
 	rank = -1
 	switch {
-	case mana:
-		r, rank, err = fromRankDirs(o.Restartdir)
 	case o.Restartdir != "":
-		r, rank, err = fromDir(o.Restartdir)
+		r, rank, err = o.fromDir(name)
 	default:
 		r, err = fromImages(o.Images)
 		if err == nil && len(r.Images) == 1 {
@@ -231,7 +233,7 @@ func fromImages(paths []string) (*agent.Restart, error) {
 			return nil, fmt.Errorf("%s is of generation %d of %s, the others are of generation %d of %s: leftovers of another checkpoint?",
 				p, m.Generation, m.Computation, r.Generation, r.Computation)
 		}
-		r.Computation, r.Generation, r.Total = m.Computation, m.Generation, len(m.Images)
+		r.Computation, r.Generation, r.Total, r.Last = m.Computation, m.Generation, len(m.Images), m.Last()
 		r.Images = append(r.Images, agent.Saved{Image: im, Path: path})
 	}
 	return r, nil
@@ -256,13 +258,13 @@ func alone(path string, total int) (*manifest.Manifest, manifest.Image) {
 	return &manifest.Manifest{Computation: "images", Images: make([]manifest.Image, total)}, im
 }
 
-// fromDir takes the newest complete generation in dir. For an MPI job it
-// takes the image of this process' rank.
-func fromDir(dir string) (*agent.Restart, int, error) {
-	m, err := manifest.Newest(dir)
-	if errors.Is(err, manifest.ErrNone) {
+// fromDir takes the generation that was asked for in the restart directory.
+// For an MPI job it takes the image of this process' rank.
+func (o *options) fromDir(name string) (*agent.Restart, int, error) {
+	c, err := manifest.Choose(o.Restartdir, o.From)
+	if errors.Is(err, manifest.ErrNone) && o.From == "" && !strings.HasPrefix(name, "mana") {
 		// Images without a manifest, as they were named on the command line.
-		if found, _ := filepath.Glob(filepath.Join(dir, "*.dmtcp")); len(found) > 0 {
+		if found, _ := filepath.Glob(filepath.Join(o.Restartdir, "*.dmtcp")); len(found) > 0 {
 			r, err := fromImages(found)
 			return r, -1, err
 		}
@@ -270,48 +272,38 @@ func fromDir(dir string) (*agent.Restart, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	if m.Ranks > 0 {
-		return ofRank(m, dir)
+	r := &agent.Restart{Computation: c.Computation, Generation: c.Generation, Total: len(c.Images), Last: c.Last(), Hint: c.Hint}
+	rank := -1
+	if c.Ranks > 0 {
+		if rank, err = rankOf(c.Manifest, o.Restartdir); err != nil {
+			return nil, 0, err
+		}
 	}
-	r := &agent.Restart{Computation: m.Computation, Generation: m.Generation, Total: len(m.Images)}
-	for _, im := range m.Images {
-		r.Images = append(r.Images, agent.Saved{Image: im, Path: m.Path(im)})
+	if c.Skipped != nil && rank <= 0 && o.Quiet < 2 && !pidns.Inside() {
+		fmt.Fprintf(os.Stderr, "%s: restarting from generation %d, because a newer one is not complete: %v\n", name, c.Generation, c.Skipped)
 	}
-	return r, -1, nil
+	for _, im := range c.Images {
+		if c.Ranks == 0 || im.Rank == rank {
+			r.Images = append(r.Images, agent.Saved{Image: im, Path: c.Path(im)})
+		}
+	}
+	if len(r.Images) == 0 {
+		return nil, 0, fmt.Errorf("generation %d in %s has no image of rank %d: it had ended", c.Generation, o.Restartdir, rank)
+	}
+	return r, rank, nil
 }
 
-// fromRankDirs is mana_restart's way: this process is one rank of the job.
-func fromRankDirs(dir string) (*agent.Restart, int, error) {
-	m, err := manifest.Newest(dir)
-	if err != nil {
-		return nil, 0, err
-	}
-	if m.Ranks == 0 {
-		return fromDir(dir)
-	}
-	return ofRank(m, dir)
-}
-
-// ofRank picks this process' rank from an MPI job's generation.
-func ofRank(m *manifest.Manifest, dir string) (*agent.Restart, int, error) {
+// rankOf is this process' rank of the MPI job that m is of.
+func rankOf(m *manifest.Manifest, dir string) (int, error) {
 	rank, n := agent.RankFromEnv()
 	if rank < 0 && m.Ranks == 1 {
 		rank, n = 0, 1
 	}
 	if rank < 0 {
-		return nil, 0, fmt.Errorf("%s holds an MPI job of %d ranks: restart it under a launcher (mpirun, srun)", dir, m.Ranks)
+		return 0, fmt.Errorf("%s holds an MPI job of %d ranks: restart it under a launcher (mpirun, srun)", dir, m.Ranks)
 	}
 	if n > 0 && n != m.Ranks || rank >= m.Ranks {
-		return nil, 0, fmt.Errorf("%s holds a job of %d ranks, but the launcher started %d", dir, m.Ranks, max(n, rank+1))
+		return 0, fmt.Errorf("%s holds a job of %d ranks, but the launcher started %d", dir, m.Ranks, max(n, rank+1))
 	}
-	r := &agent.Restart{Computation: m.Computation, Generation: m.Generation, Total: len(m.Images)}
-	for _, im := range m.Images {
-		if im.Rank == rank {
-			r.Images = append(r.Images, agent.Saved{Image: im, Path: m.Path(im)})
-		}
-	}
-	if len(r.Images) == 0 {
-		return nil, 0, fmt.Errorf("generation %d in %s has no image of rank %d: it had ended", m.Generation, dir, rank)
-	}
-	return r, rank, nil
+	return rank, nil
 }

@@ -85,6 +85,17 @@ func (m Message) Int(key string, def int) int {
 	return n
 }
 
+// Ints returns the values of a repeated key that are numbers.
+func (m Message) Ints(key string) []int {
+	var all []int
+	for _, a := range m.Args {
+		if n, err := strconv.Atoi(a.Value); a.Key == key && err == nil {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
 // Bool reports whether key is present with the value 1.
 func (m Message) Bool(key string) bool { return m.Get(key) == "1" }
 

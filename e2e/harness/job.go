@@ -155,6 +155,15 @@ func (j *Job) RestartArgs() ([]string, error) {
 	return append(j.restarter("dmtcp_restart"), images...), nil
 }
 
+// From is the whole command line of a restart from a generation in the checkpoint directory.
+func (j *Job) From(generation string) []string {
+	tool := "dmtcp_restart"
+	if j.MPI != "" {
+		tool = "mana_restart"
+	}
+	return j.wrap(append(j.restarter(tool), "--restartdir", j.Ckpt, "--from", generation))
+}
+
 func (j *Job) restarter(tool string) []string {
 	return append(append([]string{tool}, j.Coordinates()...), j.RestartFlags...)
 }

@@ -11,6 +11,7 @@ for tool in dmtcp_launch mana_launch
     complete -c $tool -l any-coordinator -d 'Join a coordinator or start one'
     complete -c $tool -s i -l interval -x -d 'Seconds between checkpoints'
     complete -c $tool -s c -l ckptdir -x -a '(__fish_complete_directories)' -d 'Directory for images'
+    complete -c $tool -l keep -x -d 'Generations of images to keep'
     complete -c $tool -l coord-logfile -r -d 'Log file of the coordinator'
     complete -c $tool -s q -l quiet -d 'Print less'
     complete -c $tool -l gzip -d 'Compress images'
@@ -31,6 +32,7 @@ for tool in dmtcp_restart mana_restart
     complete -c $tool -l any-coordinator -d 'Join a coordinator or start one'
     complete -c $tool -s i -l interval -x -d 'Seconds between checkpoints'
     complete -c $tool -s c -l ckptdir -x -a '(__fish_complete_directories)' -d 'Directory for images'
+    complete -c $tool -l keep -x -d 'Generations of images to keep'
     complete -c $tool -l coord-logfile -r -d 'Log file of the coordinator'
     complete -c $tool -s q -l quiet -d 'Print less'
     complete -c $tool -l gzip -d 'Compress images'
@@ -38,6 +40,7 @@ for tool in dmtcp_restart mana_restart
     complete -c $tool -l zstd -d 'Compress images by zstd'
     complete -c $tool -l xz -d 'Compress images by xz'
     complete -c $tool -s r -l restartdir -x -a '(__fish_complete_directories)' -d 'Directory of the images'
+    complete -c $tool -l from -x -a latest -d 'Generation to restart from'
     complete -c $tool -l no-strict-checking -d 'Do not check who owns the images'
     complete -c $tool -l no-truncate -d 'Leave grown files alone'
     complete -c $tool -x -a '(__fish_complete_suffix .dmtcp)'
@@ -57,6 +60,7 @@ for tool in dmtcp_coordinator mana_coordinator mana_start_coordinator
     complete -c $tool -l stale-timeout -x -d 'Exit after this many seconds without a client'
     complete -c $tool -l daemon -d 'Run in the background'
     complete -c $tool -s i -l interval -x -d 'Seconds between checkpoints'
+    complete -c $tool -l keep -x -d 'Generations of images to keep'
     complete -c $tool -l coord-logfile -r -d 'Log file'
     complete -c $tool -s q -l quiet -d 'Print less'
     complete -c $tool -l listen -x -d 'Address to listen on'
@@ -80,3 +84,9 @@ for tool in dmtcp_command mana_status
     complete -c $tool -a kill -d 'Kill the processes'
     complete -c $tool -a quit -d 'Kill the processes and the coordinator'
 end
+
+complete -c mana_inspect -l help -d 'Print the help'
+complete -c mana_inspect -l version -d 'Print the version'
+complete -c mana_inspect -l json -d 'Answer with one line of JSON'
+complete -c mana_inspect -l verify -d 'Read all data and compare the checksums'
+complete -c mana_inspect -F
