@@ -3,6 +3,7 @@
 # make test     all tests
 # make e2e      end-to-end tests: programs under checkpoint and restart (minutes)
 # make bench    mana against no mana, side by side
+# make conformance SUITE=dir   a built MPI test suite, natively and under mana (docs/conformance.md)
 # make demo     checkpoint, kill and restart a real MPI job (HPCC)
 # make install  into $(DESTDIR)$(PREFIX)/bin and share
 # make lint     gofmt and go vet
@@ -19,7 +20,7 @@ export CGO_ENABLED := 0
 # A distribution's own go may be older than go.mod asks for, a newer one beside it.
 export PATH := $(PATH):/usr/local/go/bin:/usr/lib/go/bin
 
-.PHONY: all build deps test e2e fuzz bench demo install lint clean
+.PHONY: all build deps test e2e fuzz bench conformance demo install lint clean
 
 all: build
 
@@ -49,6 +50,10 @@ fuzz:
 
 bench: build
 	$(GO) run ./bench -binary bin/mana
+
+# CONFORMANCE holds further options: see go run ./conformance -h.
+conformance: build
+	nice $(GO) run ./conformance -suite $(SUITE) $(CONFORMANCE)
 
 demo:
 	./.ci/demo
