@@ -18,7 +18,7 @@ func optionsOf(t *testing.T, tool string) []string {
 	help, err := cmd.Output() // dmtcp_command's status is 1 then
 	var opts []string
 	for _, line := range strings.Split(string(help), "\n") {
-		m := regexp.MustCompile(`^ +(?:(-\w), )?(?:(--[\w-]+)|--\[no-\](\w+))`).FindStringSubmatch(line)
+		m := regexp.MustCompile(`^ {2,6}(?:(-\w), )?(?:(--[\w-]+)|--\[no-\](\w+))`).FindStringSubmatch(line)
 		if m == nil {
 			continue
 		}

@@ -68,7 +68,7 @@ func newPlace(t *testing.T) *place {
 	p.check(err)
 	p.check(os.WriteFile(filepath.Join(p.bin, "mana"), exe, 0o755))
 	p.check(os.WriteFile(filepath.Join(p.bin, "counter"), exe, 0o755))
-	for _, n := range []string{"dmtcp_coordinator", "dmtcp_launch", "dmtcp_restart", "dmtcp_command",
+	for _, n := range []string{"dmtcp_coordinator", "dmtcp_launch", "dmtcp_restart", "dmtcp_command", "dmtcp_nocheckpoint",
 		"mana_coordinator", "mana_launch", "mana_restart", "mana_status"} {
 		p.check(os.Symlink("mana", filepath.Join(p.bin, n)))
 	}

@@ -24,6 +24,7 @@ type Config struct {
 	Quiet    int
 	Codec    image.Codec // of the images it writes
 	Keep     int         // generations that stay, -1 to leave it to the coordinator
+	Settings
 }
 
 // program is one program under the agent's care, with what identifies it in

@@ -105,7 +105,7 @@ func (a *agent) take(c *checkpoint, programs []*program) result {
 		r.err = errors.New("the program has ended")
 	} else if p := programs[0]; p.mpi != nil {
 		var s *snapshot
-		if s, r.err = takeSnapshot(p, a.cfg.Rank, c.gen); r.err == nil {
+		if s, r.err = takeSnapshot(p, a.imageDir(p, c.gen), a.cfg.Rank, c.gen); r.err == nil {
 			snaps = append(snaps, s)
 		} else {
 			r.failed = p
@@ -123,6 +123,7 @@ func (a *agent) take(c *checkpoint, programs []*program) result {
 	for _, s := range snaps {
 		if r.err == nil {
 			var w written
+			s.s.State.Settings = a.cfg.Settings.save()
 			if w, r.err = s.write(a.cfg.Codec); r.err == nil {
 				r.images = append(r.images, w)
 			}

@@ -91,7 +91,7 @@ const freezeTries = 20
 // stop stops one process; one that has ended meanwhile is no failure unless it
 // is the program itself.
 func (f *family) stop(p *program) error {
-	s, err := newSnapshot(p, f.a.cfg.Rank, f.gen)
+	s, err := newSnapshot(p, f.a.imageDir(p, f.gen), f.a.cfg.Rank, f.gen)
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,9 @@ func (a *agent) unpublishEnded(c *checkpoint) {
 		if old.dir == "" || slices.ContainsFunc(c.images, func(w written) bool { return w.p == p }) {
 			continue
 		}
-		if err := manifest.Unpublish(old.dir, old.name); err != nil {
+		if a.cfg.UniqueNames {
+			// They are a checkpoint's of their own.
+		} else if err := manifest.Unpublish(old.dir, old.name); err != nil {
 			a.warn("remove the image of %s, which has ended: %v", p.name, err)
 		}
 		p.image = published{}

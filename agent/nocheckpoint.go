@@ -16,9 +16,18 @@ import (
 // to leave out. There is nothing to take out of its environment or memory,
 // so it simply becomes the command.
 func NoCheckpoint(args []string) int {
+	const usage = "Usage: dmtcp_nocheckpoint COMMAND [ARGS...]\nRun a command that checkpoints leave out.\n"
 	if len(args) == 0 {
-		fmt.Fprintln(os.Stderr, "usage: dmtcp_nocheckpoint COMMAND [ARGS...]")
+		fmt.Fprint(os.Stderr, usage)
 		return 1
+	}
+	switch args[0] {
+	case "--help", "-h":
+		fmt.Print(usage)
+		return 0
+	case "--version":
+		fmt.Print(cli.VersionText("dmtcp_nocheckpoint"))
+		return 0
 	}
 	path, err := exec.LookPath(args[0])
 	if err == nil {

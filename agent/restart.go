@@ -64,6 +64,12 @@ func (r *Restart) Run(cfg Config) int {
 		a.programs = append(a.programs, &program{pid: s.PID, name: s.Prog, upid: s.UPID, dir: dir,
 			image: published{s.Dir, s.Name}})
 	}
+	if unreadable == nil {
+		if err := r.apply(a, saved); err != nil {
+			saved.close()
+			return a.die(err)
+		}
+	}
 	join := a.join().With("restart", 1).With("comp", r.Computation).With("gen", r.Generation).
 		With("images", len(r.Images)).With("total", r.Total).With("last", r.Last)
 	if cfg.Interval >= 0 {
@@ -84,6 +90,9 @@ func (r *Restart) Run(cfg Config) int {
 	done := make(chan rebuilt, 1)
 	go func() {
 		all, err := r.rebuild(a, saved)
+		if err == nil {
+			a.tracer.Do(func() error { r.modifyEnv(a, all); return nil })
+		}
 		saved.close()
 		done <- rebuilt{all, err}
 	}()

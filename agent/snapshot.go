@@ -25,8 +25,8 @@ type snapshot struct {
 
 // newSnapshot makes room for the image of a program. That comes before its
 // stop: a directory that cannot be written costs the program nothing.
-func newSnapshot(p *program, rank, gen int) (*snapshot, error) {
-	s := &snapshot{p: p, dir: p.dir}
+func newSnapshot(p *program, dir string, rank, gen int) (*snapshot, error) {
+	s := &snapshot{p: p, dir: dir}
 	s.file, s.name = manifest.ImageNames(rank, gen, p.name, p.upid)
 	if err := os.MkdirAll(filepath.Dir(s.path()), 0o700); err != nil {
 		return nil, fmt.Errorf("make room for the image: %w", err)
@@ -37,8 +37,8 @@ func newSnapshot(p *program, rank, gen int) (*snapshot, error) {
 // takeSnapshot stops an MPI program for as long as it takes to copy its state
 // and lets it go on. Where the copy cannot be had the program stays stopped
 // until its image is written.
-func takeSnapshot(p *program, rank, gen int) (*snapshot, error) {
-	s, err := newSnapshot(p, rank, gen)
+func takeSnapshot(p *program, dir string, rank, gen int) (*snapshot, error) {
+	s, err := newSnapshot(p, dir, rank, gen)
 	if err != nil {
 		return nil, err
 	}

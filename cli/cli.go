@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,59 +43,106 @@ type Common struct {
 	Version bool `help:"Print the version."`
 }
 
-// Legacy are options of older releases of DMTCP and MANA; they are accepted
-// and have no effect.
-type Legacy struct {
-	MPI           bool   `name:"mpi" hidden:""`
-	KernelLoader  bool   `hidden:""`
-	IB            bool   `name:"ib" aliases:"infiniband,ib2tcp" hidden:""`
-	BatchQueue    bool   `aliases:"rm" hidden:""`
-	ExplicitSrun  bool   `hidden:""`
-	Ptrace        bool   `hidden:""`
-	DebugLogs     bool   `hidden:""`
-	HBICT         bool   `name:"hbict" aliases:"no-hbict" hidden:""`
-	WithPlugin    string `aliases:"with-plugin-32" hidden:""`
-	CkptSignal    string `hidden:""`
-	NoPlugins     bool   `aliases:"disable-all-plugins" hidden:""`
-	DisablePlugin bool   `name:"disable-dl-plugin" aliases:"disable-alloc-plugin,disable-ssh-plugin,disable-event-plugin,disable-file-plugin,disable-pty-plugin,disable-socket-plugin,disable-svipc-plugin,disable-timer-plugin,disable-pid-plugin,disable-ipc-plugin" hidden:""`
-	UseShadowlibs bool   `hidden:""`
-	Timing        bool   `hidden:""`
-	Verbose       bool   `hidden:""`
-	GDB           bool   `name:"gdb" hidden:""`
-	Pathvirt      bool   `hidden:""`
-	Tmpdir        string `short:"t" hidden:""`
+// Tool describes a tool and what it does about a wrong command line.
+type Tool struct {
+	Name, Description string
+	Status            int       // exit status then
+	Out               io.Writer // where the reason and the usage go
+	Prefix            string    // before the reason
 }
 
-// Parser couples kong with a role's options.
+// Parser couples kong with a tool's options.
 type Parser struct {
-	name string
-	k    *kong.Kong
+	tool   Tool
+	k      *kong.Kong
+	unused []string // options given that have no effect here
 }
 
-// New describes the command line of the tool called name by opts, a pointer
-// to a struct in kong's notation.
-func New(name, description string, opts any) (*Parser, error) {
-	k, err := kong.New(opts, kong.Name(name), kong.Description(description), kong.NoDefaultHelp(),
+// Open parses a tool's command line into opts, a pointer to a struct in kong's
+// notation that embeds common. When help, the version or an error was all there
+// is to say, over is true and status is what to exit with.
+func Open(t Tool, opts any, common *Common, args []string) (p *Parser, status int, over bool) {
+	p, err := newParser(t, opts)
+	if err != nil {
+		return nil, Die(t.Name, t.Status, err), true
+	}
+	if err := p.parse(args); err != nil {
+		return p, p.Wrong(err), true
+	}
+	switch {
+	case common.Help:
+		p.usage(os.Stdout)
+		return p, 0, true
+	case common.Version:
+		fmt.Print(VersionText(t.Name))
+		return p, 0, true
+	}
+	return p, 0, false
+}
+
+func newParser(t Tool, opts any) (*Parser, error) {
+	k, err := kong.New(opts, kong.Name(t.Name), kong.Description(t.Description), kong.NoDefaultHelp(),
 		kong.WithHyphenPrefixedParameters(true), kong.Exit(func(int) {}))
 	if err != nil {
-		return nil, fmt.Errorf("command line of %s: %w", name, err)
+		return nil, fmt.Errorf("command line of %s: %w", t.Name, err)
 	}
-	return &Parser{name, k}, nil
+	for _, f := range k.Model.Flags {
+		if len(f.Aliases) > 0 && !f.Hidden {
+			f.Help = strings.TrimSuffix(f.Help, ".") + "; also --" + strings.Join(f.Aliases, ", --") + "."
+		}
+	}
+	return &Parser{tool: t, k: k}, nil
 }
 
-// Parse fills the options from args. A variable that is set to nothing counts
+// parse fills the options from args. A variable that is set to nothing counts
 // as not set.
-func (p *Parser) Parse(args []string) error {
+func (p *Parser) parse(args []string) error {
 	for _, f := range p.k.Model.Flags {
 		f.Envs = slices.DeleteFunc(f.Envs, func(name string) bool { return os.Getenv(name) == "" })
 		f.Tag.Envs = f.Envs
 	}
-	_, err := p.k.Parse(args)
-	return err
+	ctx, err := p.k.Parse(args)
+	if err != nil {
+		return err
+	}
+	for _, el := range ctx.Path {
+		f := el.Flag
+		if f == nil {
+			continue
+		}
+		if last := args[len(args)-1]; f.Target.Kind() == reflect.String && f.Target.Len() == 0 && spells(f, last) {
+			return fmt.Errorf("%s: expected a value", last)
+		}
+		if unused(f) {
+			p.unused = append(p.unused, "--"+f.Name)
+		}
+	}
+	return nil
 }
 
-// Usage writes the help text.
-func (p *Parser) Usage(w io.Writer) {
+// spells reports whether arg names the option.
+func spells(f *kong.Flag, arg string) bool {
+	name, long := strings.CutPrefix(arg, "--")
+	return long && (name == f.Name || slices.Contains(f.Aliases, name)) || f.Short != 0 && arg == "-"+string(f.Short)
+}
+
+// Wrong says what is wrong with the command line, and how to do better.
+func (p *Parser) Wrong(err error) int {
+	fmt.Fprintf(p.tool.Out, "%s: %v\n", p.tool.Prefix, err)
+	p.usage(p.tool.Out)
+	return p.tool.Status
+}
+
+// NoteUnused tells, in one line, which of the given options have no effect.
+func (p *Parser) NoteUnused() {
+	if len(p.unused) > 0 {
+		slices.Sort(p.unused)
+		fmt.Fprintf(os.Stderr, "%s: no effect here: %s\n", p.tool.Name, strings.Join(slices.Compact(p.unused), ", "))
+	}
+}
+
+// usage writes the help text.
+func (p *Parser) usage(w io.Writer) {
 	p.k.Stdout = w
 	ctx, err := kong.Trace(p.k, nil)
 	if err == nil {
@@ -104,51 +151,40 @@ func (p *Parser) Usage(w io.Writer) {
 	if err != nil {
 		fmt.Fprintln(w, err)
 	}
+	var names []string
+	for _, f := range p.k.Model.Flags {
+		if f.Hidden {
+			for _, name := range append([]string{f.Name}, f.Aliases...) {
+				names = append(names, "--"+name)
+			}
+		}
+	}
+	if names != nil {
+		fmt.Fprintf(w, "\nAccepted for the sake of older scripts, without effect:\n%s\n", fold(names, 78))
+	}
+}
+
+// fold joins words by blanks into lines of at most width.
+func fold(words []string, width int) string {
+	var b strings.Builder
+	n := 0
+	for _, w := range words {
+		switch {
+		case n > 0 && n+1+len(w) > width:
+			b.WriteByte('\n')
+			n = 0
+		case n > 0:
+			b.WriteByte(' ')
+			n++
+		}
+		b.WriteString(w)
+		n += len(w)
+	}
+	return b.String()
 }
 
 // Die prints one line on stderr and returns the status to exit with.
 func Die(name string, code int, err error) int {
 	fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 	return code
-}
-
-// RCFile is the file through which mana_coordinator tells the other mana_*
-// tools of the same job where it is.
-func RCFile() (string, error) {
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", fmt.Errorf("find the coordinator's information file: %w", err)
-	}
-	if id := os.Getenv("SLURM_JOB_ID"); id != "" {
-		return filepath.Join(home, ".mana-slurm-"+filepath.Base(id)+".rc"), nil
-	}
-	return filepath.Join(home, ".mana.rc"), nil
-}
-
-// ReadRC returns the host and port that the information file names.
-func ReadRC() (host string, port int, err error) {
-	path, err := RCFile()
-	if err != nil {
-		return "", 0, err
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return "", 0, fmt.Errorf("read the coordinator's information file: %w", err)
-	}
-	for _, line := range strings.Split(string(b), "\n") {
-		f := strings.Fields(line)
-		if len(f) < 2 {
-			continue
-		}
-		switch f[0] {
-		case "Host:":
-			host = f[1]
-		case "Port:":
-			port, _ = strconv.Atoi(f[1])
-		}
-	}
-	if host == "" || port == 0 {
-		return "", 0, fmt.Errorf("%s names no host and port", path)
-	}
-	return host, port, nil
 }

@@ -19,10 +19,12 @@ import (
 	"mana/wire"
 )
 
-const usage = `Usage:  dmtcp_command [OPTIONS] COMMAND [COMMAND...]
+const commandUsage = `Usage:  dmtcp_command [OPTIONS] COMMAND [COMMAND...]
 Send a command to the dmtcp_coordinator remotely.
 
-Options:
+`
+
+const options = `Options:
   -h, --coord-host HOST  Host of the coordinator (DMTCP_COORD_HOST; default localhost)
   -p, --coord-port PORT  Port of the coordinator (DMTCP_COORD_PORT; default 7779)
   --json                 Answer with one line of JSON
@@ -39,6 +41,19 @@ Commands (with any number of leading dashes; the last one given is executed):
   k, kill                Kill the processes
   q, quit                Kill the processes and end the coordinator
 `
+
+const statusUsage = `Usage:  mana_status [OPTIONS] [COMMAND]
+Send a command to the coordinator that mana_coordinator has started (default: list).
+
+`
+
+// usage is the help text of the tool called name.
+func usage(name string) string {
+	if strings.HasPrefix(name, "mana") {
+		return statusUsage + options
+	}
+	return commandUsage + options
+}
 
 // The exit statuses of dmtcp_command.
 const (
@@ -58,19 +73,22 @@ func StatusMain(name string, args []string) int {
 	var rest []string
 	for _, a := range args {
 		if a == "--help" {
-			fmt.Print(usage)
+			fmt.Print(usage(name))
 			return rcOK
 		}
 		if a != "--verbose" {
 			rest = append(rest, a)
 		}
 	}
+	prefix := []string{"--list"}
 	host, port, err := cli.ReadRC()
-	if err != nil {
+	if err == nil {
+		prefix = []string{"-h", host, "-p", strconv.Itoa(port), "--list"}
+	} else if r, bad := parse(append(prefix, rest...)); bad == nil && !r.portGiven {
 		fmt.Fprintf(os.Stderr, "%s: No MANA coordinator detected: %v\n", name, err)
 		return rcFailed
 	}
-	return run(name, append([]string{"-h", host, "-p", strconv.Itoa(port), "--list"}, rest...), os.Stdout, os.Stderr)
+	return run(name, append(prefix, rest...), os.Stdout, os.Stderr)
 }
 
 func run(name string, args []string, out, errOut io.Writer) int {
@@ -79,12 +97,12 @@ func run(name string, args []string, out, errOut io.Writer) int {
 	case err != nil && r.json:
 		return emitJSON(out, r, "DMT_INVALID_COORDINATOR_COMMAND", "DMT_COORD_INVALID_COMMAND", nil, rcFailed)
 	case err != nil:
-		fmt.Fprintf(errOut, "%s: %v\n%s", name, err, usage)
+		fmt.Fprintf(errOut, "%s: %v\n%s", name, err, usage(name))
 		return rcUsage
 	case r.cmd == "help" && r.json:
 		return emitJSON(out, r, "DMT_HELP", "DMT_COORD_SUCCESS", nil, rcOK)
 	case r.cmd == "help":
-		fmt.Fprint(out, usage)
+		fmt.Fprint(out, usage(name))
 		return rcUsage
 	case r.cmd == "version" && r.json:
 		return emitJSON(out, r, "DMT_VERSION", "DMT_COORD_SUCCESS", []field{{"version", cli.Version}}, rcOK)

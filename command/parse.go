@@ -32,10 +32,6 @@ func parse(args []string) (*request, error) {
 	if err := r.environment(); err != nil {
 		return r, err
 	}
-	if len(args) == 1 && (args[0] == "-h" || args[0] == "--help") {
-		r.cmd = "help"
-		return r, nil
-	}
 	for len(args) > 0 {
 		n, err := r.option(args)
 		if err != nil {
@@ -103,6 +99,8 @@ func (r *request) option(args []string) (int, error) {
 		return args[1], nil
 	}
 	switch a := args[0]; {
+	case a == "-h" && len(args) == 1:
+		return 0, nil // without a host it is the command
 	case a == "-h" || a == "--host" || a == "--coord-host":
 		v, err := value()
 		r.host, r.hostGiven = v, true

@@ -236,6 +236,7 @@ func (c *Coordinator) endCheckpoint() {
 	k := c.ckpt
 	c.ckpt = nil
 	c.lastFailure = k.failed
+	c.writeDatabase("checkpoint", k.failed, k.images)
 	for _, f := range k.done {
 		f(k.failed)
 	}

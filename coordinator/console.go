@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,6 +39,7 @@ func (c *Coordinator) console(in io.Reader, out, errOut io.Writer) {
 			return
 		}
 	}
+	fmt.Fprintln(errOut, "\n  Closing stdin...")
 }
 
 // consoleLine executes one line and calls end when its output is out.
@@ -70,6 +73,8 @@ func (c *Coordinator) consoleLine(line string, out, errOut io.Writer, end func()
 		c.kill()
 	case "q", "quit":
 		c.quit()
+	case "u":
+		fmt.Fprint(errOut, c.hostList())
 	case "h", "?", "help":
 		fmt.Fprint(errOut, consoleHelp)
 	case "":
@@ -77,6 +82,20 @@ func (c *Coordinator) consoleLine(line string, out, errOut io.Writer, end func()
 		c.note("unhandled user command: %s", line)
 	}
 	end()
+}
+
+// hostList tells how many members each host has.
+func (c *Coordinator) hostList() string {
+	count := map[string]int{}
+	for _, m := range c.members {
+		count[m.host]++
+	}
+	var b strings.Builder
+	b.WriteString("Host List:\nHOST => # connected clients \n")
+	for _, host := range slices.Sorted(maps.Keys(count)) {
+		fmt.Fprintf(&b, "%s => %d\n", host, count[host])
+	}
+	return b.String()
 }
 
 // ListText renders the rows of a client list as dmtcp_command prints them.

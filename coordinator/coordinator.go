@@ -31,6 +31,7 @@ type Config struct {
 	RestartWait time.Duration // how long a restart waits for the next process to come
 	Quiet       int
 	Log         io.Writer
+	WriteKV     bool // leave a file about each checkpoint, restart and the end
 	Secret      string
 }
 
@@ -139,6 +140,7 @@ func (c *Coordinator) finish(code int, why string) {
 	}
 	c.note("DMTCP coordinator exiting... (%s)", why)
 	c.code = code
+	c.writeDatabase("exit", "", nil)
 	for _, m := range c.members {
 		m.close()
 	}

@@ -139,7 +139,7 @@ func (o *options) args(port int) []string {
 	for _, b := range []struct {
 		name string
 		on   bool
-	}{{"--exit-on-last", o.ExitOnLast}, {"--kill-after-ckpt", o.KillAfter}} {
+	}{{"--exit-on-last", o.ExitOnLast}, {"--kill-after-ckpt", o.KillAfter}, {"--write-kv-data", o.WriteKvData}} {
 		if b.on {
 			args = append(args, b.name)
 		}

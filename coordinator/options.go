@@ -26,12 +26,12 @@ type options struct {
 	Interval     int    `short:"i" help:"Seconds between checkpoints (default 0: none)."`
 	Keep         int    `env:"MANA_KEEP" default:"2" help:"Generations of images to keep (0: all)."`
 	CoordLogfile string `env:"DMTCP_COORD_LOG_FILENAME" help:"File to log to."`
-	WriteKvData  bool   `hidden:""`
+	WriteKvData  bool   `env:"DMTCP_COORD_WRITE_KV_DATA" help:"After each checkpoint and restart and at the end write what is known of the computation to dmtcp_coordinator_db-*.json."`
 	Quiet        int    `short:"q" type:"counter" env:"DMTCP_QUIET" help:"Print less; may be repeated."`
 	Listen       string `env:"MANA_LISTEN" help:"Address to listen on (default: all interfaces)."`
 	RestartWait  int    `env:"MANA_RESTART_WAIT" default:"60" help:"Seconds that a restart waits for the next process."`
-	Verbose      bool   `hidden:""`
-	MPI          bool   `name:"mpi" hidden:""`
+	Verbose      bool   `hidden:"" silent:""`
+	MPI          bool   `name:"mpi" hidden:"" silent:""`
 	PortArg      string `arg:"" optional:"" name:"port" help:"Port to listen on."`
 }
 
@@ -43,31 +43,16 @@ func Main(name string, args []string) int {
 		return leaveBehind(name, args)
 	}
 	var o options
-	p, err := cli.New(name, description, &o)
-	if err != nil {
-		return cli.Die(name, cli.FailRC(), err)
-	}
-	if err := p.Parse(args); err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
-		p.Usage(os.Stderr)
-		return 1
-	}
-	switch {
-	case o.Help:
-		p.Usage(os.Stdout)
-		return 0
-	case o.Version:
-		fmt.Print(cli.VersionText(name))
-		return 0
+	p, status, over := cli.Open(cli.Tool{Name: name, Description: description, Status: 1, Out: os.Stderr, Prefix: name}, &o, &o.Common, args)
+	if over {
+		return status
 	}
 	if strings.HasPrefix(name, "mana") && os.Getenv(reportEnv) == "" {
 		return manaMain(name, &o)
 	}
 	port, _, err := o.port()
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
-		p.Usage(os.Stderr)
-		return 1
+		return p.Wrong(err)
 	}
 	if o.Daemon && os.Getenv(reportEnv) == "" {
 		if _, err := daemonize(&o, port); err != nil {
@@ -103,7 +88,7 @@ func (o *options) config(port int, secret string) Config {
 	}
 	cfg := Config{
 		Listen: o.Listen, Port: port, Interval: o.Interval, CkptDir: dir,
-		ExitOnLast: o.ExitOnLast, KillAfter: o.KillAfter, Quiet: o.Quiet, Secret: secret,
+		ExitOnLast: o.ExitOnLast, KillAfter: o.KillAfter, Quiet: o.Quiet, Secret: secret, WriteKV: o.WriteKvData,
 		Timeout: time.Duration(o.Timeout) * time.Second, RestartWait: time.Duration(o.RestartWait) * time.Second,
 	}
 	cfg.Keep = max(0, o.Keep)

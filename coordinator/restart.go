@@ -120,6 +120,7 @@ func (c *Coordinator) advanceRestart() {
 		m.send(wire.New("RESUME", "gen", c.generation))
 	}
 	c.note("restart complete; all workers running")
+	c.writeDatabase("restart", "", nil)
 	c.armInterval()
 }
 

@@ -46,7 +46,11 @@ func (c *Coordinator) writeScript(m *manifest.Manifest) error {
 	if err := scriptTemplate.Execute(&b, s); err != nil {
 		return fmt.Errorf("restart script: %w", err)
 	}
-	name := "dmtcp_restart_script_" + m.Computation + ".sh"
+	name := "dmtcp_restart_script_" + m.Computation
+	if len(m.Images) > 0 && manifest.IsUniqueDir(filepath.Base(m.Images[0].Dir), m.Computation) {
+		name += fmt.Sprintf("_%05d", m.Generation)
+	}
+	name += ".sh"
 	if err := manifest.WriteFile(filepath.Join(c.cfg.CkptDir, name), []byte(b.String()), 0o700); err != nil {
 		return fmt.Errorf("restart script: %w", err)
 	}

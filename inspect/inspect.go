@@ -29,22 +29,8 @@ type options struct {
 // was named can be restarted from, else 1.
 func Main(name string, args []string) int {
 	var o options
-	p, err := cli.New(name, description, &o)
-	if err != nil {
-		return cli.Die(name, 2, err)
-	}
-	if err := p.Parse(args); err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
-		p.Usage(os.Stderr)
-		return 2
-	}
-	switch {
-	case o.Help:
-		p.Usage(os.Stdout)
-		return 0
-	case o.Version:
-		fmt.Print(cli.VersionText(name))
-		return 0
+	if _, status, over := cli.Open(cli.Tool{Name: name, Description: description, Status: 2, Out: os.Stderr, Prefix: name}, &o, &o.Common, args); over {
+		return status
 	}
 	if len(o.Paths) == 0 {
 		o.Paths = []string{"."}

@@ -87,7 +87,7 @@ func (j *Join) start(p *Place) error {
 	if !local(p.Host) {
 		return fmt.Errorf("no coordinator answers at %s:%d, and one can be started only on this host", p.Host, p.Port)
 	}
-	args := []string{"--port", strconv.Itoa(p.Port), "--exit-on-last", "-q", "-q"}
+	args := []string{"--port", strconv.Itoa(p.Port), "--exit-on-last"}
 	if j.CoordLogfile != "" {
 		args = append(args, "--coord-logfile", j.CoordLogfile)
 	}

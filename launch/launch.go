@@ -18,23 +18,12 @@ const description = "Start a program under checkpoint control."
 // Main runs the role under the given tool name.
 func Main(name string, args []string) int {
 	var o options
-	p, err := cli.New(name, description, &o)
-	if err != nil {
-		return cli.Die(name, cli.FailRC(), err)
+	p, status, over := cli.Open(cli.Tool{Name: name, Description: description, Status: cli.FailRC(), Out: os.Stdout, Prefix: "Invalid Argument"},
+		&o, &o.Common, args)
+	if over {
+		return status
 	}
-	if err := p.Parse(args); err != nil {
-		fmt.Printf("Invalid Argument: %v\n", err)
-		p.Usage(os.Stdout)
-		return cli.FailRC()
-	}
-	switch {
-	case o.Help:
-		p.Usage(os.Stdout)
-		return 0
-	case o.Version:
-		fmt.Print(cli.VersionText(name))
-		return 0
-	}
+	o.Note(p)
 	if len(o.Command) > 0 && o.Command[0] == "--" {
 		o.Command = o.Command[1:]
 	}
@@ -69,7 +58,7 @@ func start(name string, o *options, failure int) int {
 		return cli.Die(name, failure, err)
 	}
 	cfg := agent.Config{Name: name, Dial: place.Dial, CkptDir: dir, Interval: interval, Rank: -1, Quiet: o.Quiet,
-		Codec: o.Codec(), Keep: o.Keep}
+		Codec: o.Codec(), Keep: o.Keep, Settings: agent.Settings{UniqueNames: o.UniqueNames && !o.NoUniqueNames, ModifyEnv: o.ModifyEnv, Pathvirt: o.Pathvirt}}
 	if o.MPI || o.KernelLoader || strings.HasPrefix(name, "mana") {
 		cfg.Rank, cfg.NRanks = agent.RankFromEnv()
 	}

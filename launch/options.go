@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 
+	"mana/agent"
 	"mana/cli"
 	"mana/image"
 )
@@ -17,14 +18,14 @@ type Join struct {
 	Port         string `short:"p" name:"coord-port" aliases:"port" env:"DMTCP_COORD_PORT,DMTCP_PORT" help:"Port of the coordinator (default 7779)."`
 	PortFile     string `help:"File to write the coordinator's port to."`
 	JoinOnly     bool   `short:"j" name:"join-coordinator" aliases:"join" help:"Join a coordinator that runs; do not start one."`
-	New          bool   `name:"new-coordinator" help:"Start a coordinator; do not join one."`
+	New          bool   `name:"new-coordinator" aliases:"no-coordinator" help:"Start a coordinator; do not join one."`
 	Any          bool   `name:"any-coordinator" help:"Join a coordinator or start one (default)."`
 	Interval     string `short:"i" env:"DMTCP_CHECKPOINT_INTERVAL" help:"Seconds between checkpoints."`
 	Ckptdir      string `short:"c" env:"DMTCP_CHECKPOINT_DIR" help:"Directory for checkpoint images (default: the current one)."`
 	Keep         int    `env:"MANA_KEEP" default:"-1" help:"Generations of images to keep (default 2, 0: all)."`
 	CoordLogfile string `env:"DMTCP_COORD_LOG_FILENAME" help:"Log file of a coordinator that is started."`
 	Quiet        int    `short:"q" type:"counter" env:"DMTCP_QUIET" help:"Print less; may be repeated."`
-	Gzip         bool   `negatable:"" env:"DMTCP_GZIP" help:"Compress images (default: no)."`
+	Gzip         bool   `negatable:"" env:"DMTCP_GZIP" help:"Compress images by gzip, or --no-gzip not (default)."`
 	Zstd         bool   `help:"Compress images by zstd."`
 	XZ           bool   `name:"xz" help:"Compress images by xz (slow)."`
 }
@@ -36,9 +37,18 @@ type options struct {
 	cli.Legacy
 	CkptOpenFiles  bool     `name:"ckpt-open-files" aliases:"checkpoint-open-files" hidden:""`
 	AllowOverwrite bool     `name:"allow-file-overwrite" hidden:""`
-	UniqueNames    bool     `name:"enable-unique-checkpoint-filenames" aliases:"disable-unique-checkpoint-filenames" hidden:""`
-	ModifyEnv      bool     `hidden:""`
+	UniqueNames    bool     `name:"enable-unique-checkpoint-filenames" env:"DMTCP_UNIQUE_CKPT_PLUGIN" help:"Put each checkpoint into a directory of its own and keep all."`
+	NoUniqueNames  bool     `name:"disable-unique-checkpoint-filenames" help:"Replace a checkpoint by the next (default)."`
+	ModifyEnv      bool     `help:"At a restart change the program's environment as dmtcp_env.txt beside the images says."`
+	Pathvirt       bool     `help:"At a restart open files elsewhere, as DMTCP_PATH_MAPPING then says."`
 	Command        []string `arg:"" optional:"" passthrough:"partial" help:"The program and its arguments."`
+}
+
+// Note tells once, not once per rank, which options have no effect.
+func (j *Join) Note(p *cli.Parser) {
+	if rank, _ := agent.RankFromEnv(); j.Quiet == 0 && rank <= 0 {
+		p.NoteUnused()
+	}
 }
 
 // Codec is the compression that was asked for.

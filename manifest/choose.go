@@ -158,11 +158,17 @@ func (s *Series) hint(i int) string {
 // directory that m was read from: after a restart from an older one the next
 // must not take the number of a newer.
 func (m *Manifest) Last() int {
-	numbers, err := numbers(m.found, m.Computation)
-	if err != nil || len(numbers) == 0 {
-		return m.Generation
+	last := m.Generation
+	dirs := []string{m.found}
+	if IsUniqueDir(filepath.Base(m.found), m.Computation) {
+		dirs, _ = filepath.Glob(filepath.Join(escapeGlob(filepath.Dir(m.found)), escapeGlob("ckpt_"+m.Computation)+"_*"))
 	}
-	return max(m.Generation, numbers[0])
+	for _, dir := range dirs {
+		if numbers, err := numbers(dir, m.Computation); err == nil && len(numbers) > 0 {
+			last = max(last, numbers[0])
+		}
+	}
+	return last
 }
 
 // numbers lists the generations of a computation in dir by the names of

@@ -66,6 +66,18 @@ func GenDir(rank, gen int) string {
 	return filepath.Join(rankDir(rank), fmt.Sprintf(".gen-%05d", gen))
 }
 
+// UniqueDir is the subdirectory of one generation when each is to have names of
+// its own, so that none replaces another.
+func UniqueDir(computation string, gen int) string {
+	return fmt.Sprintf("ckpt_%s_%05d", computation, gen)
+}
+
+// IsUniqueDir reports whether name is what UniqueDir makes.
+func IsUniqueDir(name, computation string) bool {
+	gen, ok := strings.CutPrefix(name, "ckpt_"+computation+"_")
+	return ok && len(gen) >= 5 && strings.Trim(gen, "0123456789") == ""
+}
+
 func rankDir(rank int) string {
 	if rank < 0 {
 		return "."
@@ -186,6 +198,8 @@ func Read(path string) (*Manifest, error) {
 
 func readAll(dir string) (all []*Manifest, firstErr error) {
 	paths, _ := filepath.Glob(filepath.Join(escapeGlob(dir), prefix+"*"+suffix))
+	unique, _ := filepath.Glob(filepath.Join(escapeGlob(dir), "ckpt_*", prefix+"*"+suffix))
+	paths = append(paths, unique...)
 	for _, p := range paths {
 		m, err := Read(p)
 		if err != nil {

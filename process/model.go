@@ -51,6 +51,8 @@ type State struct {
 	LowerHalf []task.Range `json:"lower_half,omitempty"`
 	// MPI belongs to the agent: rank, number of ranks and the like.
 	MPI json.RawMessage `json:"mpi,omitempty"`
+	// Settings belong to the agent too: what a restart is to keep up.
+	Settings json.RawMessage `json:"settings,omitempty"`
 }
 
 // FileID names a file well enough to notice that it was replaced.

@@ -38,23 +38,12 @@ type options struct {
 // Main runs the role under the given tool name.
 func Main(name string, args []string) int {
 	var o options
-	p, err := cli.New(name, description, &o)
-	if err != nil {
-		return cli.Die(name, cli.FailRC(), err)
+	p, status, over := cli.Open(cli.Tool{Name: name, Description: description, Status: cli.FailRC(), Out: os.Stderr, Prefix: name},
+		&o, &o.Common, args)
+	if over {
+		return status
 	}
-	if err := p.Parse(args); err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
-		p.Usage(os.Stderr)
-		return cli.FailRC()
-	}
-	switch {
-	case o.Help:
-		p.Usage(os.Stdout)
-		return 0
-	case o.Version:
-		fmt.Print(cli.VersionText(name))
-		return 0
-	}
+	o.Note(p)
 	failure := cli.FailRC()
 	mana := strings.HasPrefix(name, "mana")
 	if mana {
@@ -64,9 +53,7 @@ func Main(name string, args []string) int {
 		}
 	}
 	if o.Restartdir == "" && len(o.Images) == 0 || o.Restartdir != "" && len(o.Images) > 0 {
-		fmt.Fprintf(os.Stderr, "%s: name checkpoint images or --restartdir\n", name)
-		p.Usage(os.Stderr)
-		return cli.FailRC()
+		return p.Wrong(errors.New("name checkpoint images or --restartdir"))
 	}
 	if o.From != "" && len(o.Images) > 0 {
 		return cli.Die(name, failure, errors.New("--from chooses among the generations of --restartdir, not with named images"))

@@ -18,6 +18,10 @@ for tool in dmtcp_launch mana_launch
     complete -c $tool -l no-gzip -d 'Do not compress images'
     complete -c $tool -l zstd -d 'Compress images by zstd'
     complete -c $tool -l xz -d 'Compress images by xz'
+    complete -c $tool -l enable-unique-checkpoint-filenames -d 'A directory for each checkpoint, keep all'
+    complete -c $tool -l disable-unique-checkpoint-filenames -d 'Replace a checkpoint by the next'
+    complete -c $tool -l modify-env -d 'Apply dmtcp_env.txt at a restart'
+    complete -c $tool -l pathvirt -d 'Apply DMTCP_PATH_MAPPING at a restart'
     complete -c $tool -x -a '(__fish_complete_subcommand)'
 end
 
@@ -62,6 +66,7 @@ for tool in dmtcp_coordinator mana_coordinator mana_start_coordinator
     complete -c $tool -s i -l interval -x -d 'Seconds between checkpoints'
     complete -c $tool -l keep -x -d 'Generations of images to keep'
     complete -c $tool -l coord-logfile -r -d 'Log file'
+    complete -c $tool -l write-kv-data -d 'Write what is known to dmtcp_coordinator_db-*.json'
     complete -c $tool -s q -l quiet -d 'Print less'
     complete -c $tool -l listen -x -d 'Address to listen on'
     complete -c $tool -l restart-wait -x -d 'Seconds that a restart waits for the next process'
