@@ -14,7 +14,7 @@ CC ?= gcc
 PREFIX ?= /usr/local
 DATA = $(DESTDIR)$(PREFIX)/share
 NAMES := dmtcp_coordinator dmtcp_launch dmtcp_restart dmtcp_command dmtcp_nocheckpoint \
-	mana_coordinator mana_start_coordinator mana_launch mana_restart mana_status mana_inspect
+	mana_coordinator mana_start_coordinator mana_launch mana_restart mana_status mana_inspect mana_doctor
 
 export CGO_ENABLED := 0
 # A distribution's own go may be older than go.mod asks for, a newer one beside it.

@@ -70,7 +70,7 @@ func complete(t *testing.T, tool string) []string {
 // completed by bash; bash offers none that the tool does not have.
 func TestOptionsAreDocumented(t *testing.T) {
 	for _, tool := range []string{"dmtcp_coordinator", "mana_coordinator", "mana_start_coordinator", "dmtcp_launch", "mana_launch",
-		"dmtcp_restart", "mana_restart", "dmtcp_command", "mana_status", "mana_inspect"} {
+		"dmtcp_restart", "mana_restart", "dmtcp_command", "mana_status", "mana_inspect", "mana_doctor"} {
 		opts, man, words := optionsOf(t, tool), page(t, tool), complete(t, tool)
 		for _, o := range opts {
 			if !regexp.MustCompile(`(?m)^\.BR? (.* )?` + o + `( |$)`).MatchString(man) {

@@ -1,7 +1,7 @@
 // Command mana checkpoints and restarts MPI jobs and ordinary programs. It is
 // one binary with many names: dmtcp_coordinator, dmtcp_launch, dmtcp_restart,
 // dmtcp_command, mana_coordinator, mana_launch, mana_restart, mana_status,
-// mana_inspect, or `mana <role>`.
+// mana_inspect, mana_doctor, or `mana <role>`.
 package main
 
 import (
@@ -14,6 +14,7 @@ import (
 	"mana/agent"
 	"mana/command"
 	"mana/coordinator"
+	"mana/doctor"
 	"mana/inspect"
 	"mana/launch"
 	"mana/pidns"
@@ -25,10 +26,11 @@ import (
 func init() { runtime.LockOSThread() }
 
 const usage = `usage: mana <role> [options]
-roles: coordinator, launch, restart, command, status, inspect, nocheckpoint
+roles: coordinator, launch, restart, command, status, inspect, doctor,
+nocheckpoint
 Each is also installed under its own names: dmtcp_coordinator, dmtcp_launch,
 dmtcp_restart, dmtcp_command, mana_coordinator, mana_launch, mana_restart,
-mana_status, mana_inspect.
+mana_status, mana_inspect, mana_doctor.
 `
 
 func main() {
@@ -49,6 +51,8 @@ func run(name string, args []string) int {
 		return command.Main(name, args)
 	case "mana_status":
 		return command.StatusMain(name, args)
+	case "mana_doctor":
+		return doctor.Main(name, args)
 	case "mana_inspect":
 		return inspect.Main(name, args)
 	case "dmtcp_nocheckpoint":
@@ -64,7 +68,7 @@ func run(name string, args []string) int {
 		return run("dmtcp_"+role, args[1:])
 	case "command", "nocheckpoint":
 		return run("dmtcp_"+role, args[1:])
-	case "status", "inspect":
+	case "status", "inspect", "doctor":
 		return run("mana_"+role, args[1:])
 	case "--version", "version":
 		fmt.Println("mana")

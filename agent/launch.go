@@ -21,6 +21,9 @@ func Launch(cfg Config, path string, argv, env []string) int {
 		return a.die(fmt.Errorf("become subreaper: %w", err))
 	}
 	plan, err := splitproc.MakePlan(path, env)
+	if err == nil {
+		err = plan.Check(os.Environ())
+	}
 	if err != nil {
 		return a.die(err)
 	}
@@ -40,7 +43,10 @@ func Launch(cfg Config, path string, argv, env []string) int {
 	var mpi *mpiProgram
 	err = a.tracer.Do(func() (err error) {
 		t, err = task.SpawnTraced(path, argv, env, task.Attr{DieWithParent: true})
-		if err == nil && plan.ABI != splitproc.NoMPI {
+		if err != nil {
+			return task.Explain(err)
+		}
+		if plan.ABI != splitproc.NoMPI {
 			if mpi, err = newMPIProgram(t, &cfg); err != nil {
 				t.Kill()
 			}

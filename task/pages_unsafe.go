@@ -27,6 +27,9 @@ func OpenPages(pid int) (*Pages, error) {
 	return &Pages{f: f}, nil
 }
 
+// Scans tells whether the kernel has PAGEMAP_SCAN, once something was looked up.
+func (p *Pages) Scans() bool { return !p.old }
+
 // Close closes it.
 func (p *Pages) Close() { p.f.Close() }
 

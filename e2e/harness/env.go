@@ -32,7 +32,7 @@ func Account() string {
 // Tools are the names under which the one binary is installed.
 var Tools = []string{
 	"dmtcp_coordinator", "dmtcp_launch", "dmtcp_restart", "dmtcp_command",
-	"mana_coordinator", "mana_launch", "mana_restart", "mana_status", "mana_inspect",
+	"mana_coordinator", "mana_launch", "mana_restart", "mana_status", "mana_inspect", "mana_doctor",
 }
 
 // Patience bounds every wait for a thing that should happen soon.

@@ -95,3 +95,12 @@ complete -c mana_inspect -l version -d 'Print the version'
 complete -c mana_inspect -l json -d 'Answer with one line of JSON'
 complete -c mana_inspect -l verify -d 'Read all data and compare the checksums'
 complete -c mana_inspect -F
+
+complete -c mana_doctor -l help -d 'Print the help'
+complete -c mana_doctor -l version -d 'Print the version'
+complete -c mana_doctor -s h -l coord-host -x -d 'Host of the coordinator'
+complete -c mana_doctor -s p -l coord-port -x -d 'Port of the coordinator'
+complete -c mana_doctor -s c -l ckptdir -x -a '(__fish_complete_directories)' -d 'Directory for images'
+complete -c mana_doctor -l json -d 'Answer with one line of JSON'
+complete -c mana_doctor -s q -l quiet -d 'Only what does not work'
+complete -c mana_doctor -x -a '(__fish_complete_subcommand)'
