@@ -65,7 +65,7 @@ func TestLoad(t *testing.T) {
 		"build/later/c":    "",
 		"src/attr/testlist": "# comment\n!util:x\n\n a 10 arg=-x arg=-y=1 env=K=V timeLimit=7 resultTest=TestStatus\n" +
 			"a 4 arg=-x arg=-y=1 env=K=V\nsub/b\nmissing 2 xfail=ticket1\nmissing 1\n",
-		"src/later/testlist": "c 1 mpiexecarg=-x strict=false\n",
+		"src/later/testlist": "c 1 mpiexecarg=-x strict=false\nc 2 mem=9\n",
 	})
 	got, err := s.Load(".", 4)
 	if err != nil {
@@ -77,6 +77,7 @@ func TestLoad(t *testing.T) {
 		{Dir: "attr", Name: "missing", Ranks: 2, Limit: 3 * time.Minute, Except: "expected to fail: ticket1"},
 		{Dir: "attr", Name: "missing", Ranks: 1, Limit: 3 * time.Minute, Except: "not built"},
 		{Dir: "later", Name: "c", Ranks: 1, Limit: 3 * time.Minute, Except: "needs the launcher's option -x"},
+		{Dir: "later", Name: "c", Ranks: 2, Limit: 3 * time.Minute, Except: "needs 9 GB of memory"},
 	}
 	if len(got) != len(want) {
 		t.Fatalf("%d entries, want %d", len(got), len(want))

@@ -146,6 +146,8 @@ func parse(dir string, words []string) (*Entry, error) {
 			}
 		case "xfail":
 			e.Except = "expected to fail: " + value
+		case "mem":
+			e.Except = "needs " + value + " GB of memory"
 		case "mpiexecarg":
 			e.Except = "needs the launcher's option " + value
 		}

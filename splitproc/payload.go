@@ -146,10 +146,23 @@ func extractInto(dir, name string, data []byte, mode os.FileMode) (string, error
 		err = e
 	}
 	if err == nil {
-		err = os.Rename(tmp.Name(), path)
+		err = publish(tmp.Name(), path, data)
 	}
 	if err != nil {
 		return "", fmt.Errorf("extract %s: %w", name, err)
 	}
 	return path, nil
+}
+
+// publish gives a file its final name. Another rank of this node may have done
+// so meanwhile: its file stays, because programs map it already, and a mapped
+// file that is replaced could not be mapped again at a restart.
+func publish(tmp, path string, data []byte) error {
+	if os.Link(tmp, path) == nil {
+		return nil
+	}
+	if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, data) {
+		return nil
+	}
+	return os.Rename(tmp, path) // a damaged file, or no hard links here
 }

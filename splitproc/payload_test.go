@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestExtract(t *testing.T) {
@@ -14,7 +16,8 @@ func TestExtract(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", cache)
 	data := bytes.Repeat([]byte("stub"), 10000)
 	var wg sync.WaitGroup
-	for range 8 { // ranks of one node start together
+	var inodes sync.Map // a program that has mapped the file needs it to stay
+	for range 8 {       // ranks of one node start together
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
@@ -26,9 +29,19 @@ func TestExtract(t *testing.T) {
 			if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, data) {
 				t.Errorf("%s: %d bytes, %v", path, len(got), err)
 			}
+			var st unix.Stat_t
+			if err := unix.Stat(path, &st); err != nil {
+				t.Error(err)
+			}
+			inodes.Store(st.Ino, true)
 		}()
 	}
 	wg.Wait()
+	n := 0
+	inodes.Range(func(_, _ any) bool { n++; return true })
+	if n != 1 {
+		t.Errorf("%d different files appeared under one name", n)
+	}
 	var files int
 	filepath.WalkDir(cache, func(path string, d os.DirEntry, err error) error {
 		info, _ := d.Info()

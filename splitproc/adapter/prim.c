@@ -363,17 +363,19 @@ static int members(MPI_Comm comm, int remote, MPI_Comm world, int n, int ranks[]
 	return rc;
 }
 
-static int comm_from_ranks(MPI_Comm world, int n, const int ranks[], int tag, MPI_Comm *out)
+/* tag >= 0: collective over the new members only. */
+static int comm_of_some(native_Comm from, int n, const int ranks[], int tag, MPI_Comm *out)
 {
 	native_Group all = native_group(MPI_GROUP_NULL), g = all;
-	native_Comm c = native_comm(MPI_COMM_NULL);
-	int rc = native_err(native.Comm_group(native_comm(world), &all));
+	native_Comm none = native_comm(MPI_COMM_NULL), c = none;
+	int rc = native_err(native.Comm_group(from, &all));
 	if (!rc)
 		rc = native_err(native.Group_incl(all, n, ranks, &g));
 	if (!rc)
-		rc = native_err(native.Comm_create_group(native_comm(world), g, tag, &c));
+		rc = native_err(tag < 0 ? native.Comm_create(from, g, &c) : native.Comm_create_group(from, g, tag, &c));
 	if (!rc) {
-		native.Comm_set_errhandler(c, native_errh(MPI_ERRORS_RETURN));
+		if (c != none)
+			native.Comm_set_errhandler(c, native_errh(MPI_ERRORS_RETURN));
 		*out = native_comm_out(c);
 	}
 	if (g != native_group(MPI_GROUP_NULL))
@@ -381,6 +383,16 @@ static int comm_from_ranks(MPI_Comm world, int n, const int ranks[], int tag, MP
 	if (all != native_group(MPI_GROUP_NULL))
 		native.Group_free(&all);
 	return rc;
+}
+
+static int comm_from_ranks(MPI_Comm world, int n, const int ranks[], int tag, MPI_Comm *out)
+{
+	return comm_of_some(native_comm(world), n, ranks, tag, out);
+}
+
+static int comm_create(MPI_Comm c, int n, const int positions[], MPI_Comm *out)
+{
+	return comm_of_some(native_comm(c), n, positions, -1, out);
 }
 
 static int elements(MPI_Datatype type, int64_t bytes, MPI_Count *n)
@@ -403,6 +415,7 @@ const struct mana_prims adapter_prims = {
 	.mrecv = mrecv,
 	.members = members,
 	.comm_from_ranks = comm_from_ranks,
+	.comm_create = comm_create,
 	.elements = elements,
 	.op_create = adapter_op_create,
 	.donor = adapter_donor,

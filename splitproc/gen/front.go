@@ -190,10 +190,13 @@ func (g *frontCall) param(p Param, inner string) {
 }
 
 // outCondition: an out handle is valid when the call succeeded (and, for
-// MPI_Improbe, found a message).
+// MPI_Improbe, found a message). A failed duplication gives the null handle.
 func (g *frontCall) outCondition() string {
-	if g.f.Name == "Improbe" {
+	switch {
+	case g.f.Name == "Improbe":
 		return "rc == 0 && *flag"
+	case strings.HasSuffix(g.f.Name, "_dup"):
+		return "rc == 0 || n_" + g.f.Params[1].Name
 	}
 	return "rc == 0"
 }

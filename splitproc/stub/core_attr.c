@@ -53,11 +53,13 @@ int core_Win_create_keyval(MPI_Win_copy_attr_function *win_copy_attr_fn,
 static int keyval_free(int kind, int *keyval)
 {
 	struct core_keyval *k = keyval_of(*keyval);
-	if (!k || k->kind != kind || k->freed)
+	if (!k || k->kind != kind)
 		return MPI_ERR_KEYVAL;
 	ENTER_LOCAL();
-	k->freed = 1;
-	keyval_unref(k);
+	if (!k->freed) { /* while attributes keep it, it may be freed again, as by its own delete function */
+		k->freed = 1;
+		keyval_unref(k);
+	}
 	*keyval = MPI_KEYVAL_INVALID;
 	LEAVE_LOCAL(MPI_SUCCESS);
 }

@@ -157,6 +157,32 @@ int core_Comm_split_type(MPI_Comm comm, int split_type, int key, MPI_Info info, 
 	LEAVE(rc);
 }
 
+/* Not by a split: MPICH 4.0 hangs on what that gives when the first process of
+ * a side has no colour. */
+static int create_inter(struct core_comm *p, const struct core_group *g, MPI_Comm *newcomm)
+{
+	struct core_comm *c = 0;
+	MPI_Comm lower = MPI_COMM_NULL;
+	ENTER_COLL(p);
+	uint64_t seed = core_comm_child_gid(p);
+	int *at = core_alloc(((size_t)g->size + 1) * sizeof *at), rc = MPI_SUCCESS;
+	for (int i = 0; i < g->size; i++) {
+		at[i] = 0;
+		while (at[i] < p->size && p->world[at[i]] != g->ranks[i])
+			at[i]++;
+		if (at[i] == p->size)
+			rc = MPI_ERR_GROUP;
+	}
+	MPI_Comm from = p->lower;
+	if (rc == MPI_SUCCESS)
+		rc = LOWER(self_, core_lower->p.comm_create(from, g->size, at, &lower));
+	if (rc == MPI_SUCCESS)
+		rc = core_comm_child(self_, p, lower, seed, &c);
+	core_free(at);
+	*newcomm = handle_of(c);
+	LEAVE(rc);
+}
+
 /* Groups live in the core, so the lower half is told by colour and key: the
  * group's first member, and the position in the group. */
 int core_Comm_create(MPI_Comm comm, MPI_Group group, MPI_Comm *newcomm)
@@ -167,10 +193,11 @@ int core_Comm_create(MPI_Comm comm, MPI_Group group, MPI_Comm *newcomm)
 		return MPI_ERR_COMM;
 	if (!g)
 		return MPI_ERR_GROUP;
+	if (p->inter)
+		return create_inter(p, g, newcomm);
 	if (g->rank == MPI_UNDEFINED)
 		return core_Comm_split(comm, MPI_UNDEFINED, 0, newcomm);
-	/* Both sides of an intercommunicator must name the same colour. */
-	return core_Comm_split(comm, p->inter ? 0 : g->ranks[0], g->rank, newcomm);
+	return core_Comm_split(comm, g->ranks[0], g->rank, newcomm);
 }
 
 /* Collective over the group only, which therefore agrees on a gid of its own:

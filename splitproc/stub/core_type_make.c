@@ -99,6 +99,7 @@ int core_Type_dup(MPI_Datatype oldtype, MPI_Datatype *newtype)
 	struct core_type *c = record(MPI_COMBINER_DUP, 0, 0, 0, 1);
 	c->types[0] = oldtype;
 	c->committed = o ? o->committed : 1; /* a duplicate is as committed as what it is of */
+	*newtype = MPI_DATATYPE_NULL;
 	int rc = core_type_finish(c, newtype);
 	if (rc != MPI_SUCCESS || !o)
 		return rc;
