@@ -210,7 +210,7 @@ func TestCrashDuringCheckpoint(t *testing.T) {
 		t.Errorf("exit status %d, want 7\n%s", rc, job.err.String())
 	}
 	p.counted("out", 200)
-	if left, _ := filepath.Glob(filepath.Join(p.work, ".gen-*")); len(left) > 2 {
+	if left, _ := filepath.Glob(filepath.Join(p.work, ".gen-*")); len(left) > 3 { // two are kept, one may have been cut short
 		t.Errorf("leftovers pile up: %v", left)
 	}
 }

@@ -18,7 +18,8 @@ type Config struct {
 	Name     string // of the tool, for messages
 	Dial     func() (*wire.Conn, error)
 	CkptDir  string // absolute
-	Interval int    // seconds, -1 to leave the coordinator's
+	Interval int    // seconds or cli.Auto, -1 to leave the coordinator's
+	MTBF     string // as cli.ParseTime reads it, "" to leave the coordinator's
 	Rank     int    // in MPI_COMM_WORLD, -1 without MPI
 	NRanks   int    // its size, 0 if not known yet
 	Quiet    int
@@ -86,6 +87,20 @@ func (a *agent) join() wire.Message {
 		m = m.With("keep", a.cfg.Keep)
 	}
 	return m
+}
+
+// withInterval adds the interval that was asked for.
+func (a *agent) withInterval(join wire.Message) wire.Message {
+	if a.cfg.MTBF != "" {
+		join = join.With("mtbf", a.cfg.MTBF)
+	}
+	switch {
+	case a.cfg.Interval == cli.Auto:
+		return join.With("interval", "auto")
+	case a.cfg.Interval >= 0:
+		return join.With("interval", a.cfg.Interval)
+	}
+	return join
 }
 
 // joined notes what the coordinator answered.

@@ -29,6 +29,7 @@ type result struct {
 	failed *program  // the one that err is about
 	err    error
 	taken  bool // the snapshots are taken, the programs run on
+	held   bool // but for one that could not be copied
 }
 
 // written is an image on disk.
@@ -118,7 +119,7 @@ func (a *agent) take(c *checkpoint, programs []*program) result {
 		}
 	}
 	if r.err == nil {
-		a.results <- result{gen: c.gen, taken: true}
+		a.results <- result{gen: c.gen, taken: true, held: slices.ContainsFunc(snaps, func(s *snapshot) bool { return s.frozen != nil })}
 	}
 	for _, s := range snaps {
 		if r.err == nil {
@@ -140,7 +141,7 @@ func (a *agent) progress(r result) {
 		return
 	}
 	if r.taken {
-		a.link.send("SNAPSHOT", "gen", c.gen)
+		a.link.send("SNAPSHOT", "gen", c.gen, "held", r.held)
 		return
 	}
 	c.working = false

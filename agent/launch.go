@@ -60,11 +60,7 @@ func Launch(cfg Config, path string, argv, env []string) int {
 	a.programs = []*program{p}
 	// The program stands before its first instruction: nothing has happened
 	// yet if the coordinator refuses.
-	join := a.join()
-	if cfg.Interval >= 0 {
-		join = join.With("interval", cfg.Interval)
-	}
-	in, err := a.link.open(join)
+	in, err := a.link.open(a.withInterval(a.join()))
 	if err != nil {
 		a.tracer.Do(t.Kill)
 		return a.die(err)

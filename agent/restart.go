@@ -72,10 +72,7 @@ func (r *Restart) Run(cfg Config) int {
 	}
 	join := a.join().With("restart", 1).With("comp", r.Computation).With("gen", r.Generation).
 		With("images", len(r.Images)).With("total", r.Total).With("last", r.Last)
-	if cfg.Interval >= 0 {
-		join = join.With("interval", cfg.Interval)
-	}
-	in, err := a.link.open(join)
+	in, err := a.link.open(a.withInterval(join))
 	if unreadable != nil {
 		// It has joined only to leave: the other ranks must not wait for it.
 		a.link.close()

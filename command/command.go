@@ -38,6 +38,8 @@ Commands (with any number of leading dashes; the last one given is executed):
   bc, bcheckpoint        Checkpoint; return when all images are durable
   kc, kcheckpoint        Checkpoint and kill; return when both are done
   i, interval N          Set the checkpoint interval to N seconds (0: never)
+                         (auto: chosen from what a checkpoint costs)
+  metrics                Print the state as Prometheus reads it
   k, kill                Kill the processes
   q, quit                Kill the processes and end the coordinator
 `
@@ -170,8 +172,12 @@ func (r *request) answerText(out, errOut io.Writer, rows []wire.Message, res wir
 	case "list":
 		r.head(out)
 		fmt.Fprint(out, coordinator.ListText(rows))
+	case "metrics":
+		for _, m := range rows {
+			fmt.Fprintln(out, m.Get("text"))
+		}
 	case "interval":
-		fmt.Fprintf(out, "Interval changed to %d\n", r.value)
+		fmt.Fprintf(out, "Interval changed to %s\n", r.value)
 	}
 	return rcOK
 }
@@ -195,6 +201,9 @@ func yesno(b bool) string {
 
 func interval(res wire.Message) string {
 	if n := res.Int("interval", 0); n != 0 {
+		if res.Bool("auto") {
+			return fmt.Sprintf("%d (auto)", n)
+		}
 		return strconv.Itoa(n)
 	}
 	return "0 (checkpoint manually)"

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"strings"
 
 	"mana/coordinator"
 	"mana/wire"
@@ -17,7 +18,7 @@ type field struct {
 
 var jsonNames = map[string]string{
 	"status": "DMT_STATUS", "list": "DMT_LIST", "checkpoint": "DMT_CHECKPOINT", "bcheckpoint": "DMT_BLOCKING_CKPT",
-	"kcheckpoint": "DMT_KILL_AFTER_CKPT", "interval": "DMT_UPDATE_CKPT_INTERVAL", "kill": "DMT_KILL", "quit": "DMT_QUIT",
+	"kcheckpoint": "DMT_KILL_AFTER_CKPT", "interval": "DMT_UPDATE_CKPT_INTERVAL", "metrics": "MANA_METRICS", "kill": "DMT_KILL", "quit": "DMT_QUIT",
 }
 
 func (r *request) answerJSON(out io.Writer, rows []wire.Message, res wire.Message, err error) int {
@@ -37,11 +38,20 @@ func (r *request) answerJSON(out io.Writer, rows []wire.Message, res wire.Messag
 	switch r.cmd {
 	case "status":
 		fields = []field{peers, {"running", res.Bool("running")}, interval}
+		if res.Bool("auto") {
+			fields = append(fields, field{"checkpoint_interval_auto", true})
+		}
 		if f := res.Get("failure"); f != "" {
 			fields = append(fields, field{"last_checkpoint_failure", f})
 		}
 	case "list":
 		fields = []field{{"workers", coordinator.ListText(rows)}}
+	case "metrics":
+		var text strings.Builder
+		for _, m := range rows {
+			text.WriteString(m.Get("text") + "\n")
+		}
+		fields = []field{{"metrics", text.String()}}
 	case "checkpoint", "bcheckpoint", "kcheckpoint":
 		fields = []field{peers}
 	case "interval":

@@ -21,7 +21,7 @@ type request struct {
 	portGiven bool
 	json      bool
 	cmd       string
-	value     int
+	value     string
 	viaRC     bool // host and port come from the information file
 }
 
@@ -135,7 +135,8 @@ var names = map[string]string{
 	"i": "interval", "interval": "interval",
 	"k": "kill", "kill": "kill",
 	"q": "quit", "quit": "quit",
-	"h": "help", "help": "help", "?": "help",
+	"metrics": "metrics",
+	"h":       "help", "help": "help", "?": "help",
 }
 
 // command takes one command word; the last one of a line counts.
@@ -159,11 +160,10 @@ func (r *request) command(args []string) (int, error) {
 }
 
 func (r *request) setInterval(s string) error {
-	n, err := strconv.Atoi(s)
-	if err != nil || n < 0 {
-		return fmt.Errorf("%q is no number of seconds", s)
+	if _, err := cli.ParseInterval(s); err != nil {
+		return err
 	}
-	r.cmd, r.value = "interval", n
+	r.cmd, r.value = "interval", s
 	return nil
 }
 

@@ -29,6 +29,8 @@ type checkpoint struct {
 	clocks *drain.Convergence // nil without MPI
 	failed string
 	done   []func(failure string)
+	times  times
+	held   bool // a program stands until its image is written
 	// dropped are the generations that the commit has taken out of being.
 	dropped []*manifest.Manifest
 }
@@ -55,6 +57,7 @@ func (c *Coordinator) startCheckpoint(kill bool, done func(failure string)) {
 	if done != nil {
 		k.done = append(k.done, done)
 	}
+	k.times.mark(converging)
 	c.ckpt = k
 	world := 0
 	c.note("starting checkpoint; incrementing generation to %d", k.gen)
@@ -87,6 +90,7 @@ func (c *Coordinator) checkpointMessage(m *member, msg wire.Message) {
 		}
 	case "SNAPSHOT":
 		p.copied = true
+		k.held = k.held || msg.Bool("held")
 		m.state, m.barrier = stateCheckpointed, "MANA:Write"
 	case "IMAGE":
 		k.images = append(k.images, imageOf(m, msg))
@@ -128,6 +132,7 @@ func (c *Coordinator) advance() {
 		c.endCheckpoint()
 	case k.phase == converging && k.all(func(p *part) bool { return p.converged }) && (k.clocks == nil || k.clocks.Converged()):
 		k.phase = draining
+		k.times.mark(draining)
 		for m := range k.parts {
 			m.state, m.barrier = stateSuspended, "MANA:Drain"
 			m.send(wire.New("DRAIN", "gen", k.gen))
@@ -136,6 +141,7 @@ func (c *Coordinator) advance() {
 		// Not before: a message of a rank that runs on must not get into the
 		// copy of one that is still drained.
 		k.phase = writing
+		k.times.mark(writing)
 		for m := range k.parts {
 			m.send(wire.New("RUN", "gen", k.gen))
 		}
@@ -167,6 +173,7 @@ func (c *Coordinator) commit() {
 	}
 	c.note("Checkpoint complete; all workers running")
 	k.phase = ending
+	k.times.mark(ending)
 	kept, dropped, err := m.Prune(c.cfg.Keep)
 	if err != nil {
 		c.note("older generations: %v", err)
@@ -236,6 +243,9 @@ func (c *Coordinator) endCheckpoint() {
 	k := c.ckpt
 	c.ckpt = nil
 	c.lastFailure = k.failed
+	k.times.mark(ending + 1)
+	c.history.record(k)
+	c.retime(k)
 	c.writeDatabase("checkpoint", k.failed, k.images)
 	for _, f := range k.done {
 		f(k.failed)

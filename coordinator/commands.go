@@ -105,10 +105,11 @@ func (c *Coordinator) command(cmd wire.Message, reply func(...wire.Message)) {
 	case "checkpoint", "bcheckpoint", "kcheckpoint":
 		c.checkpointCommand(cmd.Get("name"), reply)
 	case "interval":
-		c.cfg.Interval = max(0, cmd.Int("value", 0))
-		c.armInterval()
+		c.setInterval(intervalOf(cmd, "value"))
 		c.note("CheckpointInterval updated (for this computation only): %d", c.cfg.Interval)
 		reply(c.result())
+	case "metrics":
+		c.ask(func() { reply(append(c.metricRows(), c.result())...) })
 	case "kill":
 		r := c.result()
 		c.kill()
@@ -144,7 +145,7 @@ func (c *Coordinator) checkpointCommand(name string, reply func(...wire.Message)
 
 // result is the answer to every command: the state of the computation.
 func (c *Coordinator) result() wire.Message {
-	return wire.New("RESULT", "peers", c.peers(), "running", c.running(), "interval", c.cfg.Interval,
+	return wire.New("RESULT", "peers", c.peers(), "running", c.running(), "interval", c.cfg.Interval, "auto", c.auto.on,
 		"comp", c.computation, "gen", c.generation, "failure", c.lastFailure)
 }
 
@@ -176,6 +177,9 @@ func (c *Coordinator) statusHead() string {
 }
 
 func (c *Coordinator) intervalText() string {
+	if c.auto.on {
+		return fmt.Sprintf("%d (%s)", c.cfg.Interval, c.auto.why())
+	}
 	if c.cfg.Interval == 0 {
 		return "disabled (checkpoint manually instead)"
 	}

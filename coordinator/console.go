@@ -6,9 +6,9 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
+	"mana/cli"
 	"mana/wire"
 )
 
@@ -18,7 +18,7 @@ const consoleHelp = `COMMANDS:
   c      : Checkpoint all nodes
   kc     : Checkpoint and then kill all nodes
   i      : Print current checkpoint interval
-  i <N>  : Set the checkpoint interval (0: checkpoint manually)
+  i <N>  : Set the checkpoint interval (0: checkpoint manually, auto: let it choose)
   k      : Kill all nodes
   q      : Kill all nodes and quit
   ?      : Show this message
@@ -64,9 +64,8 @@ func (c *Coordinator) consoleLine(line string, out, errOut io.Writer, end func()
 			c.startCheckpoint(true, nil)
 		}
 	case "i", "interval":
-		if n, err := strconv.Atoi(strings.TrimSpace(arg)); err == nil && n >= 0 {
-			c.cfg.Interval = n
-			c.armInterval()
+		if n, err := cli.ParseInterval(strings.TrimSpace(arg)); err == nil {
+			c.setInterval(n)
 		}
 		fmt.Fprintf(out, "Current Checkpoint Interval: %s\n", c.intervalText())
 	case "k", "kill":

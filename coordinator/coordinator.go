@@ -6,6 +6,7 @@
 package coordinator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,8 @@ import (
 type Config struct {
 	Listen      string // address to listen on, empty for all interfaces
 	Port        int
-	Interval    int // seconds between checkpoints, 0 for none
+	Interval    int // seconds between checkpoints, 0 for none, cli.Auto to choose
+	MTBF        time.Duration
 	CkptDir     string
 	ExitOnLast  bool
 	KillAfter   bool // every checkpoint kills the computation
@@ -62,6 +64,8 @@ type Coordinator struct {
 	queries     map[int]*query
 	queryID     int
 	lastFailure string
+	history     history
+	auto        auto
 
 	intervalTimer *time.Timer
 	staleTimer    *time.Timer
@@ -80,7 +84,8 @@ func New(cfg Config) (*Coordinator, error) {
 		cfg.RestartWait = time.Minute
 	}
 	return &Coordinator{
-		cfg: cfg, ln: ln, port: ln.Addr().(*net.TCPAddr).Port,
+		auto: auto{mtbf: cmp.Or(cfg.MTBF, defaultMTBF)},
+		cfg:  cfg, ln: ln, port: ln.Addr().(*net.TCPAddr).Port,
 		posts: make(chan func()), done: make(chan struct{}), queries: map[int]*query{},
 	}, nil
 }
@@ -98,7 +103,7 @@ func (c *Coordinator) Serve(ctx context.Context) int {
 		time.AfterFunc(c.cfg.Timeout, func() { c.post(func() { c.finish(1, "timeout reached") }) })
 	}
 	c.armStale()
-	c.armInterval()
+	c.setInterval(c.cfg.Interval)
 	stop := context.AfterFunc(ctx, func() { c.post(func() { c.finish(0, "by a signal") }) })
 	defer stop()
 	for {

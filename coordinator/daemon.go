@@ -127,11 +127,11 @@ func daemonize(o *options, port int) (int, error) {
 
 // args writes the options out again for the background half.
 func (o *options) args(port int) []string {
-	args := []string{"--port", strconv.Itoa(port), "--interval", strconv.Itoa(o.Interval),
+	args := []string{"--port", strconv.Itoa(port), "--interval", o.Interval,
 		"--timeout", strconv.Itoa(o.Timeout), "--stale-timeout", strconv.Itoa(o.StaleTimeout), "--restart-wait", strconv.Itoa(o.RestartWait),
 		"--keep", strconv.Itoa(o.Keep)}
 	for _, s := range [][2]string{{"--port-file", o.PortFile}, {"--status-file", o.StatusFile}, {"--ckptdir", o.Ckptdir},
-		{"--coord-logfile", o.CoordLogfile}, {"--listen", o.Listen}} {
+		{"--coord-logfile", o.CoordLogfile}, {"--listen", o.Listen}, {"--mtbf", o.MTBF}} {
 		if s[1] != "" {
 			args = append(args, s[0], s[1])
 		}
@@ -158,6 +158,9 @@ func manaMain(name string, o *options) int {
 		return cli.Die(name, 3, err)
 	}
 	port, given, err := o.port()
+	if err == nil {
+		err = o.times()
+	}
 	if err != nil {
 		return cli.Die(name, 3, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"mana/cli"
 	"mana/wire"
 )
 
@@ -146,9 +147,13 @@ func (c *Coordinator) admit(m *member, join wire.Message, asked bool) {
 	m.id = c.admitted
 	c.members = append(c.members, m)
 	c.hadAny = true
-	if n := join.Int("interval", -1); n >= 0 {
-		c.cfg.Interval = n
-		c.armInterval()
+	if d, err := cli.ParseTime(join.Get("mtbf")); err == nil {
+		c.auto.mtbf = d
+	}
+	if n := intervalOf(join, "interval"); n >= 0 || n == cli.Auto {
+		if !c.auto.on || n != cli.Auto { // every rank asks for it
+			c.setInterval(n)
+		}
 	}
 	if n := join.Int("keep", -1); n >= 0 {
 		c.cfg.Keep = n

@@ -23,7 +23,8 @@ type options struct {
 	Timeout      int    `help:"Exit after this many seconds, also with live clients."`
 	StaleTimeout int    `default:"28800" help:"Exit after this many seconds without a client; -1 for never."`
 	Daemon       bool   `help:"Run in the background."`
-	Interval     int    `short:"i" help:"Seconds between checkpoints (default 0: none)."`
+	Interval     string `short:"i" default:"0" help:"Seconds between checkpoints (default 0: none), or auto to choose them from what a checkpoint costs."`
+	MTBF         string `name:"mtbf" env:"MANA_MTBF" help:"Mean time between failures of the job, as in 36h, for -i auto (default 24h)."`
 	Keep         int    `env:"MANA_KEEP" default:"2" help:"Generations of images to keep (0: all)."`
 	CoordLogfile string `env:"DMTCP_COORD_LOG_FILENAME" help:"File to log to."`
 	WriteKvData  bool   `env:"DMTCP_COORD_WRITE_KV_DATA" help:"After each checkpoint and restart and at the end write what is known of the computation to dmtcp_coordinator_db-*.json."`
@@ -51,6 +52,9 @@ func Main(name string, args []string) int {
 		return manaMain(name, &o)
 	}
 	port, _, err := o.port()
+	if err == nil {
+		err = o.times()
+	}
 	if err != nil {
 		return p.Wrong(err)
 	}
@@ -78,6 +82,20 @@ func (o *options) port() (port int, given bool, err error) {
 	return port, true, nil
 }
 
+// times says what is wrong with the options that are times.
+func (o *options) times() error {
+	if _, err := cli.ParseInterval(o.Interval); err != nil {
+		return fmt.Errorf("--interval: %w", err)
+	}
+	if o.MTBF == "" {
+		return nil
+	}
+	if _, err := cli.ParseTime(o.MTBF); err != nil {
+		return fmt.Errorf("--mtbf: %w", err)
+	}
+	return nil
+}
+
 func (o *options) config(port int, secret string) Config {
 	dir := o.Ckptdir
 	if dir == "" {
@@ -87,11 +105,13 @@ func (o *options) config(port int, secret string) Config {
 		dir = abs
 	}
 	cfg := Config{
-		Listen: o.Listen, Port: port, Interval: o.Interval, CkptDir: dir,
+		Listen: o.Listen, Port: port, CkptDir: dir,
 		ExitOnLast: o.ExitOnLast, KillAfter: o.KillAfter, Quiet: o.Quiet, Secret: secret, WriteKV: o.WriteKvData,
 		Timeout: time.Duration(o.Timeout) * time.Second, RestartWait: time.Duration(o.RestartWait) * time.Second,
 	}
 	cfg.Keep = max(0, o.Keep)
+	cfg.Interval, _ = cli.ParseInterval(o.Interval) // see times
+	cfg.MTBF, _ = cli.ParseTime(o.MTBF)
 	switch {
 	case o.StaleTimeout == 0: // DMTCP's rule: 0 is the default, negative is never
 		cfg.Stale = 28800 * time.Second

@@ -119,6 +119,7 @@ func (c *Coordinator) advanceRestart() {
 		m.state, m.barrier = stateRunning, ""
 		m.send(wire.New("RESUME", "gen", c.generation))
 	}
+	c.history.restarts++
 	c.note("restart complete; all workers running")
 	c.writeDatabase("restart", "", nil)
 	c.armInterval()
@@ -133,6 +134,7 @@ func (c *Coordinator) leftRestart(m *member) {
 
 func (c *Coordinator) failRestart(reason string) {
 	c.restart.timer.Stop()
+	c.history.failedRestarts++
 	c.failed = failedRestart{comp: c.computation, gen: c.generation, reason: reason,
 		late: c.restart.images - c.restart.came, until: time.Now().Add(lateFor)}
 	c.restart = nil

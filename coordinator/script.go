@@ -24,7 +24,7 @@ type script struct {
 	Timestamp string
 	CoordHost string
 	CoordPort int
-	Interval  int
+	Interval  string
 	Command   string // dmtcp_restart or, for an MPI job, mana_restart
 	Dir       string // of an MPI job
 	MPI       bool
@@ -69,7 +69,7 @@ func (c *Coordinator) writeScript(m *manifest.Manifest) error {
 
 func (c *Coordinator) script(m *manifest.Manifest) *script {
 	s := &script{Timestamp: m.Created.Format(time.ANSIC), CoordHost: "127.0.0.1", CoordPort: c.port,
-		Interval: c.cfg.Interval, Processes: len(m.Images), MPI: m.Ranks > 0, Command: sibling("dmtcp_restart")}
+		Interval: c.intervalOption(), Processes: len(m.Images), MPI: m.Ranks > 0, Command: sibling("dmtcp_restart")}
 	for _, im := range m.Images {
 		i := slices.IndexFunc(s.Hosts, func(h scriptHost) bool { return h.Name == im.Host })
 		if i < 0 {
@@ -85,6 +85,14 @@ func (c *Coordinator) script(m *manifest.Manifest) *script {
 		s.Command, s.Dir = sibling("mana_restart"), m.Images[0].Dir
 	}
 	return s
+}
+
+// intervalOption is the interval as the tools' option has it.
+func (c *Coordinator) intervalOption() string {
+	if c.auto.on {
+		return "auto"
+	}
+	return fmt.Sprint(c.cfg.Interval)
 }
 
 // sibling is the path of another tool beside this one.

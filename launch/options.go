@@ -20,7 +20,8 @@ type Join struct {
 	JoinOnly     bool   `short:"j" name:"join-coordinator" aliases:"join" help:"Join a coordinator that runs; do not start one."`
 	New          bool   `name:"new-coordinator" aliases:"no-coordinator" help:"Start a coordinator; do not join one."`
 	Any          bool   `name:"any-coordinator" help:"Join a coordinator or start one (default)."`
-	Interval     string `short:"i" env:"DMTCP_CHECKPOINT_INTERVAL" help:"Seconds between checkpoints."`
+	Interval     string `short:"i" env:"DMTCP_CHECKPOINT_INTERVAL" help:"Seconds between checkpoints, or auto to choose them from what a checkpoint costs."`
+	MTBF         string `name:"mtbf" env:"MANA_MTBF" help:"Mean time between failures of the job, as in 36h, for -i auto (default 24h)."`
 	Ckptdir      string `short:"c" env:"DMTCP_CHECKPOINT_DIR" help:"Directory for checkpoint images (default: the current one)."`
 	Keep         int    `env:"MANA_KEEP" default:"-1" help:"Generations of images to keep (default 2, 0: all)."`
 	CoordLogfile string `env:"DMTCP_COORD_LOG_FILENAME" help:"Log file of a coordinator that is started."`
@@ -76,16 +77,15 @@ func (j *Join) port() (port int, given bool, err error) {
 	return port, true, nil
 }
 
-// Seconds returns the checkpoint interval, -1 if none was asked for.
+// Seconds returns the checkpoint interval, cli.Auto, or -1 if none was asked for.
 func (j *Join) Seconds() (int, error) {
 	if j.Interval == "" {
 		return -1, nil
 	}
-	n, err := strconv.Atoi(j.Interval)
-	if err != nil || n < 0 {
-		return 0, fmt.Errorf("%q is no number of seconds", j.Interval)
+	if _, err := cli.ParseTime(j.MTBF); j.MTBF != "" && err != nil {
+		return 0, fmt.Errorf("--mtbf: %w", err)
 	}
-	return n, nil
+	return cli.ParseInterval(j.Interval)
 }
 
 func (j *Join) host() string {

@@ -66,7 +66,7 @@ func (o *options) run(name string, mana bool, failure int) int {
 	if err != nil {
 		return cli.Die(name, failure, err)
 	}
-	cfg := agent.Config{Name: name, Rank: rank, NRanks: r.Total, Quiet: o.Quiet, Codec: o.Codec(), Keep: o.Keep}
+	cfg := agent.Config{Name: name, Rank: rank, NRanks: r.Total, Quiet: o.Quiet, Codec: o.Codec(), MTBF: o.MTBF, Keep: o.Keep}
 	if rank < 0 {
 		cfg.NRanks = 0
 	}
