@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -89,10 +90,28 @@ func (p *place) check(err error) {
 	}
 }
 
+// output is what a tool has written so far.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
 // process is a tool that was started.
 type proc struct {
 	*exec.Cmd
-	out, err bytes.Buffer
+	out, err output
 	done     chan struct{}
 }
 

@@ -160,6 +160,17 @@ func (a *agent) ended(p *program) {
 	}
 }
 
+// tell returns what a goroutine sends messages to the coordinator with, until
+// stop is closed.
+func (a *agent) tell(stop <-chan struct{}) func(wire.Message) {
+	return func(m wire.Message) {
+		select {
+		case a.outgoing <- m:
+		case <-stop:
+		}
+	}
+}
+
 // message acts upon one message of the coordinator.
 func (a *agent) message(m wire.Message) {
 	switch m.Verb {

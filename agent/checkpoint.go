@@ -121,11 +121,18 @@ func (a *agent) take(c *checkpoint, programs []*program) result {
 	if r.err == nil {
 		a.results <- result{gen: c.gen, taken: true, held: slices.ContainsFunc(snaps, func(s *snapshot) bool { return s.frozen != nil })}
 	}
+	stop := make(chan struct{})
+	defer close(stop)
+	m := new(meter)
+	if r.err == nil {
+		r.err = m.sized(snaps)
+		go m.report(c.gen, a.tell(stop), stop)
+	}
 	for _, s := range snaps {
 		if r.err == nil {
 			var w written
 			s.s.State.Settings = a.cfg.Settings.save()
-			if w, r.err = s.write(a.cfg.Codec); r.err == nil {
+			if w, r.err = s.write(a.cfg.Codec, m); r.err == nil {
 				r.images = append(r.images, w)
 			}
 		}

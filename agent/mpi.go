@@ -198,6 +198,9 @@ type converger struct {
 	mark    uint64
 	last    drain.Report
 	forced  bool
+	since   time.Time // … since the program was seen to get anywhere
+	told    time.Time // when the stall was
+	tell    func(stall, target string)
 }
 
 // settle is how long a rank has to stand still in a wait before it counts as
@@ -209,6 +212,7 @@ const settle = 20 * time.Millisecond
 func (c *converger) run(stop <-chan struct{}) error {
 	c.targets, c.sent = map[uint64]uint64{}, map[uint64]uint64{}
 	c.stable, c.forced = time.Now(), true
+	c.since, c.told = c.stable, c.stable
 	for {
 		select {
 		case <-stop:
@@ -258,6 +262,11 @@ func (c *converger) report() error {
 	moving := c.m.moving(c.targets)
 	if p.mark != c.mark {
 		c.mark, c.stable = p.mark, time.Now()
+		c.since = c.stable
+	}
+	if (moving || !p.quiet) && time.Since(c.told) > stallAfter {
+		c.told = time.Now()
+		c.tell(c.stall(p), c.m.behind(c.targets))
 	}
 	still := time.Since(c.stable) > settle
 	if still && !moving {

@@ -81,21 +81,19 @@ type converging struct {
 func (a *agent) startConverging(m *mpiProgram, gen int) *converging {
 	m.announce()
 	v := &converging{stop: make(chan struct{}), done: make(chan struct{})}
-	v.c = &converger{m: m, orders: make(chan drain.Order, 64), send: func(r drain.Report) {
-		msg := wire.New("CLOCKS", "gen", gen, "mpi", 1, "version", r.Version, "quiet", r.Quiet, "blocked", r.Blocked,
-			"clocks", drain.FormatClocks(r.Clocks), "dropped", drain.FormatGIDs(r.Dropped))
-		select {
-		case a.outgoing <- msg:
-		case <-v.stop:
-		}
-	}}
+	send := a.tell(v.stop)
+	v.c = &converger{m: m, orders: make(chan drain.Order, 64)}
+	v.c.tell = func(stall, target string) {
+		send(wire.New("PROGRESS", "gen", gen, "stall", stall, "target", target))
+	}
+	v.c.send = func(r drain.Report) {
+		send(wire.New("CLOCKS", "gen", gen, "mpi", 1, "version", r.Version, "quiet", r.Quiet, "blocked", r.Blocked,
+			"clocks", drain.FormatClocks(r.Clocks), "dropped", drain.FormatGIDs(r.Dropped)))
+	}
 	go func() {
 		defer close(v.done)
 		if err := v.c.run(v.stop); err != nil {
-			select {
-			case a.outgoing <- wire.New("FAILED", "gen", gen, "reason", err.Error()):
-			case <-v.stop:
-			}
+			send(wire.New("FAILED", "gen", gen, "reason", err.Error()))
 		}
 	}()
 	return v

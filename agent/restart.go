@@ -13,6 +13,7 @@ import (
 	"mana/manifest"
 	"mana/pidns"
 	"mana/process"
+	"mana/progress"
 	"mana/splitproc"
 	"mana/wire"
 )
@@ -85,6 +86,14 @@ func (r *Restart) Run(cfg Config) int {
 	// Beside the loop: an MPI rank waits for its peers in it, and must hear
 	// when one of them has failed.
 	done := make(chan rebuilt, 1)
+	over := make(chan struct{})
+	m := new(meter)
+	m.count(saved)
+	conn := a.link.conn
+	go m.report(a.gen, func(msg wire.Message) { conn.Send(msg) }, over)
+	if cfg.Quiet == 0 && cfg.Rank <= 0 {
+		go show(cfg.Dial, progress.OnTerminal(os.Stderr), over)
+	}
 	go func() {
 		all, err := r.rebuild(a, saved)
 		if err == nil {
@@ -94,6 +103,7 @@ func (r *Restart) Run(cfg Config) int {
 		done <- rebuilt{all, err}
 	}()
 	restored, err := a.awaitResume(done)
+	close(over)
 	if err == nil {
 		err = a.tracer.Do(func() error { return resume(restored) })
 	}

@@ -87,8 +87,8 @@ func (s *snapshot) thaw() error {
 }
 
 // write makes the image durable.
-func (s *snapshot) write(c image.Codec) (written, error) {
-	r, err := image.Write(s.s, s.path(), image.WriteOptions{Codec: c})
+func (s *snapshot) write(c image.Codec, m *meter) (written, error) {
+	r, err := image.Write(metered{s.s, m}, s.path(), image.WriteOptions{Codec: c})
 	if err != nil {
 		return written{}, err
 	}

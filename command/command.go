@@ -16,6 +16,7 @@ import (
 
 	"mana/cli"
 	"mana/coordinator"
+	"mana/progress"
 	"mana/wire"
 )
 
@@ -40,6 +41,7 @@ Commands (with any number of leading dashes; the last one given is executed):
   i, interval N          Set the checkpoint interval to N seconds (0: never)
                          (auto: chosen from what a checkpoint costs)
   metrics                Print the state as Prometheus reads it
+  watch                  Show the state until q, ^C or the coordinator's end
   k, kill                Kill the processes
   q, quit                Kill the processes and end the coordinator
 `
@@ -112,22 +114,52 @@ func run(name string, args []string, out, errOut io.Writer) int {
 		fmt.Fprint(out, cli.VersionText(name))
 		return rcUsage
 	}
-	rows, result, err := Call(r.host, r.port, r.message())
-	if r.json {
-		return r.answerJSON(out, rows, result, err)
+	if r.cmd == "watch" {
+		return r.watch(out, errOut)
 	}
-	return r.answerText(out, errOut, rows, result, err)
+	if r.json {
+		a, err := r.call(r.message(), nil)
+		return r.answerJSON(out, a, err)
+	}
+	msg := r.message()
+	var t *progress.Terminal
+	if f, ok := errOut.(*os.File); ok && (r.cmd == "bcheckpoint" || r.cmd == "kcheckpoint") {
+		if t = progress.OnTerminal(f); t != nil {
+			msg = msg.With("progress", 1)
+		}
+	}
+	a, err := r.call(msg, t)
+	t.Show("")
+	rc := r.answerText(out, errOut, a, err)
+	if rc == rcOK {
+		t.Say(summary(a.result))
+	}
+	return rc
 }
 
-// Call sends one command and returns the rows of a list and the result.
-func Call(host string, port int, cmd wire.Message) (rows []wire.Message, result wire.Message, err error) {
-	c, err := wire.Dial(host, port)
+// summary tells about a checkpoint that is complete.
+func summary(res wire.Message) string {
+	return fmt.Sprintf("checkpoint %d complete: %s, %s, %.1f s", res.Int("gen", 0), progress.Count(res.Int("images", 0), "image", "images"),
+		progress.Bytes(int64(res.Int("bytes", 0))), float64(res.Int("elapsed_ms", 0))/1000)
+}
+
+// answer is what the coordinator says to a command.
+type answer struct {
+	rows   []wire.Message // of a list
+	state  progress.State // if it was told
+	result wire.Message
+}
+
+// call sends one command and shows on the terminal what is told until the
+// result comes.
+func (r *request) call(cmd wire.Message, t *progress.Terminal) (a answer, err error) {
+	c, err := wire.Dial(r.host, r.port)
 	if err != nil {
-		return nil, wire.Message{}, err
+		return a, err
 	}
 	defer c.Close()
 	if err := c.Send(cmd); err != nil {
-		return nil, wire.Message{}, err
+		return a, err
 	}
 	// A checkpoint may take long; everything else is answered at once.
 	timeout := 30 * time.Second
@@ -137,21 +169,26 @@ func Call(host string, port int, cmd wire.Message) (rows []wire.Message, result 
 	for {
 		m, err := c.Recv(timeout)
 		if err != nil {
-			return nil, wire.Message{}, fmt.Errorf("no answer from the coordinator: %w", err)
+			return a, fmt.Errorf("no answer from the coordinator: %w", err)
 		}
 		switch m.Verb {
 		case "ROW":
-			rows = append(rows, m)
+			a.rows = append(a.rows, m)
+		case "STATE":
+			a.state = progress.Parse(m)
+			t.Show(a.state.Line())
 		case "RESULT":
-			return rows, m, nil
+			a.result = m
+			return a, nil
 		default:
-			return nil, wire.Message{}, fmt.Errorf("unexpected answer: %s", m)
+			return a, fmt.Errorf("unexpected answer: %s", m)
 		}
 	}
 }
 
 // answerText prints what DMTCP prints; scripts split it into words.
-func (r *request) answerText(out, errOut io.Writer, rows []wire.Message, res wire.Message, err error) int {
+func (r *request) answerText(out, errOut io.Writer, a answer, err error) int {
+	res := a.result
 	if err != nil {
 		r.explain(errOut, err)
 		return rcFailed
@@ -171,9 +208,9 @@ func (r *request) answerText(out, errOut io.Writer, rows []wire.Message, res wir
 		fmt.Fprintf(out, "Status...\n  NUM_PEERS=%s\n  RUNNING=%s\n  CKPT_INTERVAL=%s\n", res.Get("peers"), yesno(res.Bool("running")), interval(res))
 	case "list":
 		r.head(out)
-		fmt.Fprint(out, coordinator.ListText(rows))
+		fmt.Fprint(out, coordinator.ListText(a.rows))
 	case "metrics":
-		for _, m := range rows {
+		for _, m := range a.rows {
 			fmt.Fprintln(out, m.Get("text"))
 		}
 	case "interval":

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"mana/coordinator"
-	"mana/wire"
+	"mana/progress"
 )
 
 // field is one key of the answer; their order is kept.
@@ -21,7 +21,8 @@ var jsonNames = map[string]string{
 	"kcheckpoint": "DMT_KILL_AFTER_CKPT", "interval": "DMT_UPDATE_CKPT_INTERVAL", "metrics": "MANA_METRICS", "kill": "DMT_KILL", "quit": "DMT_QUIT",
 }
 
-func (r *request) answerJSON(out io.Writer, rows []wire.Message, res wire.Message, err error) int {
+func (r *request) answerJSON(out io.Writer, a answer, err error) int {
+	res := a.result
 	name := jsonNames[r.cmd]
 	if err != nil {
 		return emitJSON(out, r, name, "DMT_COORD_NOT_FOUND", []field{{"reason", err.Error()}}, rcFailed)
@@ -44,11 +45,14 @@ func (r *request) answerJSON(out io.Writer, rows []wire.Message, res wire.Messag
 		if f := res.Get("failure"); f != "" {
 			fields = append(fields, field{"last_checkpoint_failure", f})
 		}
+		if s := a.state; s.Activity != progress.Idle {
+			fields = append(fields, field{"progress", underWay(s)})
+		}
 	case "list":
-		fields = []field{{"workers", coordinator.ListText(rows)}}
+		fields = []field{{"workers", coordinator.ListText(a.rows)}}
 	case "metrics":
 		var text strings.Builder
-		for _, m := range rows {
+		for _, m := range a.rows {
 			text.WriteString(m.Get("text") + "\n")
 		}
 		fields = []field{{"metrics", text.String()}}
@@ -58,6 +62,18 @@ func (r *request) answerJSON(out io.Writer, rows []wire.Message, res wire.Messag
 		fields = []field{interval}
 	}
 	return emitJSON(out, r, name, "DMT_COORD_SUCCESS", fields, rcOK)
+}
+
+// underWay describes a checkpoint or restart that is not over.
+func underWay(s progress.State) map[string]any {
+	m := map[string]any{"activity": s.Activity, "generation": s.Generation, "members": s.Members, "bytes_done": s.Done,
+		"bytes_total": s.Total, "elapsed": s.Elapsed.Seconds(), "waiting_for": append([]string{}, s.Slow...)}
+	if s.Activity == progress.Checkpoint {
+		m["step"], m["ready"], m["copied"], m["written"] = s.Phase, s.Ready, s.Copied, s.Written
+	} else {
+		m["images"], m["came"], m["restored"] = s.Images, s.Came, s.Restored
+	}
+	return m
 }
 
 func emitJSON(out io.Writer, r *request, command, status string, more []field, rc int) int {

@@ -133,6 +133,7 @@ var names = map[string]string{
 	"bc": "bcheckpoint", "bcheckpoint": "bcheckpoint",
 	"kc": "kcheckpoint", "ck": "kcheckpoint", "K": "kcheckpoint", "Kc": "kcheckpoint", "xc": "kcheckpoint", "kcheckpoint": "kcheckpoint",
 	"i": "interval", "interval": "interval",
+	"w": "watch", "watch": "watch",
 	"k": "kill", "kill": "kill",
 	"q": "quit", "quit": "quit",
 	"metrics": "metrics",

@@ -33,6 +33,9 @@ type checkpoint struct {
 	held   bool // a program stands until its image is written
 	// dropped are the generations that the commit has taken out of being.
 	dropped []*manifest.Manifest
+
+	moving time.Time // since the first copy was taken
+	noted  time.Time // when the log was last told for whom it waits
 }
 
 type phase int
@@ -47,6 +50,7 @@ const (
 // part is one member's progress in a checkpoint.
 type part struct {
 	converged, copied, written, resumed bool
+	quiet                               bool // by its last report
 }
 
 // startCheckpoint opens the next generation. The caller has checked running.
@@ -59,6 +63,8 @@ func (c *Coordinator) startCheckpoint(kill bool, done func(failure string)) {
 	}
 	k.times.mark(converging)
 	c.ckpt = k
+	c.forgetProgress()
+	c.armTell()
 	world := 0
 	c.note("starting checkpoint; incrementing generation to %d", k.gen)
 	for _, m := range c.members {
@@ -91,11 +97,15 @@ func (c *Coordinator) checkpointMessage(m *member, msg wire.Message) {
 	case "SNAPSHOT":
 		p.copied = true
 		k.held = k.held || msg.Bool("held")
+		if k.moving.IsZero() {
+			k.moving = time.Now()
+		}
 		m.state, m.barrier = stateCheckpointed, "MANA:Write"
 	case "IMAGE":
 		k.images = append(k.images, imageOf(m, msg))
 	case "WRITTEN":
 		p.copied, p.written, m.barrier = true, true, "MANA:Commit"
+		m.done = m.total
 	case "FAILED":
 		c.abort(fmt.Sprintf("%s: %s", m, msg.Get("reason")))
 	case "RESUMED":

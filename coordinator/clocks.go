@@ -11,7 +11,7 @@ import (
 // the orders that follow. A program without MPI has none and is quiet.
 func (c *Coordinator) clockReport(m *member, p *part, msg wire.Message) {
 	k := c.ckpt
-	p.converged = true
+	p.converged, p.quiet = true, msg.Bool("quiet") || !msg.Bool("mpi")
 	if !m.mpi() || k.clocks == nil {
 		return
 	}

@@ -76,21 +76,33 @@ func (c *Coordinator) serveCommand(conn *wire.Conn, cmd wire.Message) {
 	c.talking.Add(1)
 	defer c.talking.Done()
 	reply := make(chan []wire.Message, 1)
-	c.post(func() { c.command(cmd, func(msgs ...wire.Message) { reply <- msgs }) })
-	defer conn.Close()
-	var msgs []wire.Message
-	select {
-	case msgs = <-reply:
-	case <-c.done:
-		select {
-		case msgs = <-reply: // the answer was this coordinator's last act
-		default:
-			msgs = []wire.Message{wire.New("RESULT", "error", "failed", "reason", "the coordinator exited")}
+	w := &watcher{out: make(chan []wire.Message, 1), rows: cmd.Get("name") == "watch"}
+	c.post(func() {
+		c.command(cmd, func(msgs ...wire.Message) { reply <- msgs })
+		if cmd.Bool("progress") || w.rows {
+			c.watch(w)
 		}
-	}
-	for _, m := range msgs {
-		if conn.Send(m) != nil {
-			return
+	})
+	defer c.post(func() { c.unwatch(w) })
+	defer conn.Close()
+	for answered := false; !answered; {
+		var msgs []wire.Message
+		select {
+		case msgs = <-w.out:
+		case msgs = <-reply:
+			answered = true
+		case <-c.done:
+			answered = true
+			select {
+			case msgs = <-reply: // the answer was this coordinator's last act
+			default:
+				msgs = []wire.Message{wire.New("RESULT", "error", "failed", "reason", "the coordinator exited")}
+			}
+		}
+		for _, m := range msgs {
+			if conn.Send(m) != nil {
+				return
+			}
 		}
 	}
 }
@@ -99,7 +111,8 @@ func (c *Coordinator) serveCommand(conn *wire.Conn, cmd wire.Message) {
 func (c *Coordinator) command(cmd wire.Message, reply func(...wire.Message)) {
 	switch cmd.Get("name") {
 	case "status":
-		c.ask(func() { reply(c.result()) })
+		c.ask(func() { reply(c.state().Message(), c.result()) })
+	case "watch": // until who watches goes
 	case "list":
 		c.ask(func() { reply(append(c.rows(), c.result())...) })
 	case "checkpoint", "bcheckpoint", "kcheckpoint":
@@ -134,13 +147,19 @@ func (c *Coordinator) checkpointCommand(name string, reply func(...wire.Message)
 		reply(c.result())
 		return
 	}
+	var k *checkpoint
 	c.startCheckpoint(name == "kcheckpoint", func(failure string) {
 		if failure != "" {
 			reply(c.result().With("error", "failed").With("reason", failure))
 			return
 		}
-		reply(c.result())
+		var bytes int64
+		for _, im := range k.images {
+			bytes += im.Size
+		}
+		reply(c.result().With("images", len(k.images)).With("bytes", bytes).With("elapsed_ms", time.Since(k.times[converging]).Milliseconds()))
 	})
+	k = c.ckpt
 }
 
 // result is the answer to every command: the state of the computation.

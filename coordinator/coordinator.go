@@ -62,6 +62,8 @@ type Coordinator struct {
 	restart     *restart
 	failed      failedRestart
 	queries     map[int]*query
+	watchers    map[*watcher]bool
+	telling     bool // the clock of the watchers runs
 	queryID     int
 	lastFailure string
 	history     history
@@ -86,7 +88,7 @@ func New(cfg Config) (*Coordinator, error) {
 	return &Coordinator{
 		auto: auto{mtbf: cmp.Or(cfg.MTBF, defaultMTBF)},
 		cfg:  cfg, ln: ln, port: ln.Addr().(*net.TCPAddr).Port,
-		posts: make(chan func()), done: make(chan struct{}), queries: map[int]*query{},
+		posts: make(chan func()), done: make(chan struct{}), queries: map[int]*query{}, watchers: map[*watcher]bool{},
 	}, nil
 }
 

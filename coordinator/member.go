@@ -30,6 +30,10 @@ type member struct {
 	procs   []string // "pid prog" of each process, as last reported
 	gone    bool     // its connection has ended
 	images  int      // how many images it restarted from
+	done    int64    // bytes written or read, of total
+	total   int64
+	stall   string // what it does instead of standing still
+	target  string // whose clock it has not brought to where the others wait
 }
 
 // States of a member, as dmtcp_command --list prints them.
@@ -227,6 +231,8 @@ func (c *Coordinator) handle(m *member, msg wire.Message) {
 		c.answered(m, &msg)
 	case "CLOCKS", "SNAPSHOT", "IMAGE", "WRITTEN", "FAILED", "RESUMED":
 		c.checkpointMessage(m, msg)
+	case "PROGRESS":
+		c.progressed(m, msg)
 	case "RESTORED":
 		c.restored(m)
 	default:

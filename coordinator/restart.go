@@ -15,6 +15,7 @@ type restart struct {
 	last     int // the highest generation that exists
 	restored map[*member]bool
 	timer    *time.Timer
+	began    time.Time
 }
 
 // failedRestart is the last restart that failed, for its processes that come
@@ -62,7 +63,7 @@ func (c *Coordinator) tooLate(join wire.Message) bool {
 func (c *Coordinator) joinRestart(m *member, join wire.Message) {
 	if c.restart == nil {
 		c.computation, c.generation = join.Get("comp"), join.Int("gen", 0)
-		c.restart = &restart{images: join.Int("total", 1), restored: map[*member]bool{}}
+		c.restart = &restart{images: join.Int("total", 1), restored: map[*member]bool{}, began: time.Now()}
 		c.note("FIRST restart connection; generation %d of %s", c.generation, c.computation)
 	}
 	c.restart.came += m.images

@@ -36,6 +36,10 @@ func serve(name string, o *options, port int) int {
 		return fail(err)
 	}
 	cfg.Log = log
+	terminal := serveTerminal(o)
+	if terminal != nil && report == nil {
+		cfg.Log = terminal
+	}
 	c, err := New(cfg)
 	if err != nil {
 		return fail(err)
@@ -56,6 +60,9 @@ func serve(name string, o *options, port int) int {
 		report.ready(c.Port())
 	} else {
 		banner(c, o)
+		if terminal != nil {
+			go c.showProgress(terminal)
+		}
 		go c.console(os.Stdin, os.Stdout, os.Stderr)
 	}
 	return c.Serve(ctx)

@@ -90,6 +90,7 @@ for tool in dmtcp_command mana_status
     complete -c $tool -a kcheckpoint -d 'Checkpoint and kill'
     complete -c $tool -a interval -d 'Set the interval'
     complete -c $tool -a metrics -d 'State as Prometheus reads it'
+    complete -c $tool -a watch -d 'Show the state until q'
     complete -c $tool -a kill -d 'Kill the processes'
     complete -c $tool -a quit -d 'Kill the processes and the coordinator'
 end
