@@ -104,15 +104,8 @@ func (a *agent) take(c *checkpoint, programs []*program) result {
 	var snaps []*snapshot
 	if len(programs) == 0 {
 		r.err = errors.New("the program has ended")
-	} else if p := programs[0]; p.mpi != nil {
-		var s *snapshot
-		if s, r.err = takeSnapshot(p, a.imageDir(p, c.gen), a.cfg.Rank, c.gen); r.err == nil {
-			snaps = append(snaps, s)
-		} else {
-			r.failed = p
-		}
 	} else {
-		f := &family{a: a, roots: programs, gen: c.gen}
+		f := &family{a: a, roots: programs, gen: c.gen, mpi: a.programs[0].mpi}
 		r.failed, r.err = f.take()
 		if r.err == nil {
 			snaps = f.all

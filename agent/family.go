@@ -9,15 +9,17 @@ import (
 
 	"mana/manifest"
 	"mana/process"
+	"mana/splitproc"
 )
 
-// family is what one checkpoint of programs without MPI saves: the programs,
-// all their descendants, and orphans that came to the agent. Their stops
-// overlap, so that what goes on between them is caught at one instant.
+// family is what one checkpoint saves: the programs, all their descendants, and
+// orphans that came to the agent. Their stops overlap, so that what goes on
+// between them is caught at one instant. Of an MPI rank one process uses MPI.
 type family struct {
 	a     *agent
 	roots []*program
 	gen   int
+	mpi   *mpiProgram // nil without MPI
 	all   []*snapshot
 }
 
@@ -53,22 +55,15 @@ func (f *family) programOf(pid int) *program {
 	return p
 }
 
-// take stops all processes and copies their state. Processes that are started
-// while the first are being stopped are stopped too.
+// take stops all processes and copies their state.
 func (f *family) take() (failed *program, err error) {
-	for {
-		fresh := 0
-		for _, p := range f.kin() {
-			if slices.ContainsFunc(f.all, func(s *snapshot) bool { return s.p == p }) {
-				continue
-			}
-			fresh++
-			if err := f.stop(p); err != nil {
-				return p, errors.Join(err, f.thaw(true))
-			}
-		}
-		if fresh == 0 {
-			break
+	if failed, err = f.stopAll(); err != nil {
+		return failed, errors.Join(err, f.thaw(true))
+	}
+	user := f.user()
+	if user != nil {
+		if err := f.mpi.drain(user.frozen); err != nil {
+			return user.p, errors.Join(err, f.thaw(true))
 		}
 	}
 	var snaps []*process.Snapshot
@@ -78,10 +73,70 @@ func (f *family) take() (failed *program, err error) {
 		}
 		snaps = append(snaps, s.s)
 	}
-	if err := process.Link(snaps); err != nil {
+	if err = process.Link(snaps); err == nil && f.mpi != nil {
+		err = f.noteMPI(user)
+	}
+	if err != nil {
 		return f.roots[0], errors.Join(err, f.thaw(true))
 	}
 	return nil, f.thaw(false)
+}
+
+// stopAll stops all processes, and those that are started while the first are
+// being stopped.
+func (f *family) stopAll() (failed *program, err error) {
+	for {
+		fresh := 0
+		for _, p := range f.kin() {
+			if slices.ContainsFunc(f.all, func(s *snapshot) bool { return s.p == p }) {
+				continue
+			}
+			fresh++
+			if err := f.stop(p); err != nil {
+				return p, err
+			}
+		}
+		if fresh > 0 {
+			continue
+		}
+		if u := f.user(); u == nil || u.usesMPI {
+			return nil, nil
+		}
+		// A process began to use MPI just before it was stopped as one that does not.
+		if err := f.thaw(true); err != nil {
+			return f.roots[0], err
+		}
+		f.all = nil
+	}
+}
+
+// user is the process that uses MPI, nil if there is none (any more).
+func (f *family) user() *snapshot {
+	if f.mpi == nil {
+		return nil
+	}
+	pid := f.mpi.owner()
+	if i := slices.IndexFunc(f.all, func(s *snapshot) bool { return s.p.pid == pid }); i >= 0 {
+		return f.all[i]
+	}
+	return nil
+}
+
+// noteMPI adds to the snapshots what a restart has to know of MPI. Without a
+// process that uses it (any more) the first one carries it.
+func (f *family) noteMPI(user *snapshot) error {
+	if user == nil {
+		user = f.all[0]
+	}
+	state, err := f.mpi.save()
+	for _, s := range f.all {
+		if s == user {
+			s.s.State.MPI = state
+		} else if splitproc.HasControl(s.p.pid) {
+			s.s.State.MPI = sharesPage
+		}
+	}
+	return err
 }
 
 // freezeTries bounds how often a process is tried that is just being born, or
@@ -96,20 +151,34 @@ func (f *family) stop(p *program) error {
 		return err
 	}
 	for try := 0; ; try++ {
-		s.frozen, err = process.Freeze(p.pid, process.Options{SeccompFilters: ownFilters(), Children: true})
-		if err == nil {
+		if err = f.freeze(s); err == nil {
 			break
 		}
 		if process.Ended(p.pid) && !slices.Contains(f.roots, p) {
 			return nil
 		}
-		if try == freezeTries {
+		if try == freezeTries || s.usesMPI {
 			return err
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 	f.all = append(f.all, s)
 	return nil
+}
+
+func (f *family) freeze(s *snapshot) (err error) {
+	o := process.Options{SeccompFilters: ownFilters(), Children: true}
+	switch {
+	case f.mpi == nil:
+		s.frozen, err = process.Freeze(s.p.pid, o)
+	case s.p.pid == f.mpi.owner():
+		s.usesMPI = true
+		s.frozen, err = f.mpi.freeze(o)
+	default:
+		s.usesMPI = false
+		s.frozen, err = f.mpi.freezeOther(s.p.pid, o)
+	}
+	return err
 }
 
 // thaw lets everybody go on, but for those whose memory could not be copied:

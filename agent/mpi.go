@@ -19,7 +19,7 @@ const initGID = 1
 
 // mpiProgram is what the agent sees of an MPI program through its control page.
 type mpiProgram struct {
-	pid          int
+	pid          int // that the agent started; see owner
 	rank, nranks int
 	ctl          *splitproc.Control
 	tracing      sync.Mutex // held by who traces the program
@@ -70,7 +70,7 @@ func (m *mpiProgram) readClocks() ([]drain.Clock, error) {
 					continue // ours, from a target: the program has not made it yet
 				}
 				clock.Kind = drain.Group
-				members, err := readRanks(m.pid, k.Members, int(k.NMembers))
+				members, err := readRanks(m.owner(), k.Members, int(k.NMembers))
 				if err != nil {
 					return fmt.Errorf("read the members of clock %x: %w", k.GID, err)
 				}

@@ -1,7 +1,9 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -14,16 +16,60 @@ import (
 // half waits for all ranks, some of which may still read their images.
 const restartTimeout = 15 * time.Minute
 
+// mpiTree is a rebuilt rank: the process that uses MPI, its wrappers and its
+// children.
+type mpiTree struct {
+	all    []*process.Restored // parents first
+	states []*mpiState         // of each, nil for one without the control page
+	user   int                 // the one that uses MPI
+}
+
+// parse reads what the images say of MPI.
+func (t *mpiTree) parse(images saved) error {
+	t.user = -1
+	for i, o := range images {
+		t.states = append(t.states, nil)
+		if o.State.MPI == nil {
+			continue
+		}
+		st, err := parseMPIState(o.State.MPI)
+		if err != nil {
+			return err
+		}
+		t.states[i] = st
+		if st.Control != nil {
+			t.user = i
+		}
+	}
+	if t.user < 0 {
+		return errors.New("no image of the set has the MPI program's control page")
+	}
+	return nil
+}
+
 // restoreMPI gives a rebuilt process, still stopped, its control page and a
 // lower half, on which the stub makes every MPI object again. It waits for the
 // other ranks inside the real MPI_Init. It runs on the tracer's thread.
-func restoreMPI(r *process.Restored, st *mpiState, env []string) (*mpiProgram, error) {
-	ctl, err := st.controlPage(r.TIDMap())
+func restoreMPI(t *mpiTree, env []string) (*mpiProgram, error) {
+	tids := make(map[int]int)
+	for _, r := range t.all {
+		maps.Copy(tids, r.TIDMap())
+	}
+	st := t.states[t.user]
+	ctl, err := st.controlPage(tids)
 	if err != nil {
 		return nil, err
 	}
-	m := &mpiProgram{pid: r.PID(), rank: st.Rank, nranks: st.NRanks, ctl: ctl}
-	if err := m.revive(r, st, env); err != nil {
+	m := &mpiProgram{pid: t.all[0].PID(), rank: st.Rank, nranks: st.NRanks, ctl: ctl}
+	for i, r := range t.all {
+		if i != t.user && t.states[i] != nil {
+			err = errors.Join(err, ctl.MapInto(r.Tasks()[0]))
+		}
+	}
+	if err == nil {
+		err = m.revive(t.all[t.user], st, env)
+	}
+	if err != nil {
 		ctl.Close()
 		return nil, fmt.Errorf("rank %d: %w", st.Rank, err)
 	}

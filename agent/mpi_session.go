@@ -3,6 +3,7 @@ package agent
 import (
 	"fmt"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -14,10 +15,17 @@ import (
 	"mana/wire"
 )
 
-// inherited are the descriptors that the launcher of an MPI job handed down
-// (PMI's socket among them): they are there before anything of ours is opened.
-// They go on to the program, as the lower half's.
-var inherited = listInherited()
+// atStart are the descriptors that were there before anything of ours was opened.
+var atStart = listInherited()
+
+// inherited are those that the launcher of an MPI job handed down (PMI's socket
+// among them). They go on to the program, as the lower half's.
+func inherited() []int {
+	return slices.DeleteFunc(slices.Clone(atStart), func(fd int) bool {
+		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+		return err != nil || flags&unix.FD_CLOEXEC != 0 // a leak, see closeLeaks
+	})
+}
 
 func listInherited() []int {
 	var fds []int
@@ -46,7 +54,7 @@ func newMPIProgram(t *task.Task, cfg *Config) (*mpiProgram, error) {
 		ctl.Close()
 		return nil, err
 	}
-	for _, fd := range inherited {
+	for _, fd := range inherited() {
 		ctl.MarkLowerFD(fd)
 	}
 	return &mpiProgram{pid: t.TID, rank: max(cfg.Rank, 0), nranks: max(cfg.NRanks, 1), ctl: ctl}, nil

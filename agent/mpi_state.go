@@ -19,8 +19,12 @@ type mpiState struct {
 	ABI     string `json:"abi"`               // of the program: mpich, ompi or std
 	Library string `json:"library,omitempty"` // the real library at the checkpoint
 	Init    uint32 `json:"init"`              // splitproc.InitState
-	Control []byte `json:"control"`           // the control page, zlib
+	Control []byte `json:"control,omitempty"` // the control page, zlib; of the process that uses MPI
 }
+
+// sharesPage is the mpiState of a process that has the page mapped, but does
+// not use MPI.
+var sharesPage = json.RawMessage(`{}`)
 
 // save describes the program for its image. The program must be frozen.
 func (m *mpiProgram) save() (json.RawMessage, error) {
@@ -84,5 +88,6 @@ func (s *mpiState) controlPage(tids map[int]int) (*splitproc.Control, error) {
 	if now, ok := tids[int(ctl.MainTID)]; ok {
 		ctl.MainTID = uint32(now)
 	}
+	ctl.Owner = uint32(tids[int(ctl.Owner)]) // 0 if it has ended
 	return ctl, nil
 }

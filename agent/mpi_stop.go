@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"mana/process"
@@ -18,7 +19,16 @@ const (
 	drainTimeout = 5 * time.Minute
 )
 
-// options adds to o what of the process belongs to the lower half.
+// owner is the process that uses MPI: the program itself, or a child of the
+// wrapper that the launcher was given.
+func (m *mpiProgram) owner() int {
+	if pid := atomic.LoadUint32(&m.ctl.Owner); pid != 0 {
+		return int(pid)
+	}
+	return m.pid
+}
+
+// options adds to o what of the owner belongs to the lower half.
 func (m *mpiProgram) options(o process.Options) process.Options {
 	o.Exclude = append(o.Exclude, task.Range{Addr: splitproc.CtlAddr, Len: splitproc.CtlSize})
 	if m.ctl.LowerTable != 0 {
@@ -44,7 +54,7 @@ func (m *mpiProgram) freeze(o process.Options) (*process.Frozen, error) {
 	defer m.tracing.Unlock()
 	for {
 		bell := m.ctl.Doorbell
-		f, err := process.Freeze(m.pid, m.options(o))
+		f, err := process.Freeze(m.owner(), m.options(o))
 		if err != nil {
 			return nil, err
 		}
@@ -63,6 +73,37 @@ func (m *mpiProgram) freeze(o process.Options) (*process.Frozen, error) {
 		m.ctl.WakeIntr()
 		m.ctl.WaitDoorbell(bell, time.Millisecond)
 	}
+}
+
+// freezeOther stops another process of the rank: a wrapper, or a child. One
+// that was forked and not yet executed another program has a copy of the lower
+// half, which nothing uses; one of any kind may have inherited its descriptors.
+func (m *mpiProgram) freezeOther(pid int, o process.Options) (*process.Frozen, error) {
+	if splitproc.HasControl(pid) {
+		own := m.options(o)
+		o.Exclude = own.Exclude
+	}
+	if m.ctl.LowerTable != 0 {
+		o.SeccompFilters++
+	}
+	o.ExcludeFDs = m.inheritedFrom(pid)
+	f, err := process.Freeze(pid, o)
+	if err == nil {
+		f.ExcludeFDs(m.inheritedFrom(pid))
+	}
+	return f, err
+}
+
+// inheritedFrom lists the descriptors of a process that are the lower half's,
+// inherited at a fork.
+func (m *mpiProgram) inheritedFrom(pid int) []int {
+	var fds []int
+	for _, fd := range m.ctl.LowerFDList() {
+		if order, err := task.CompareFiles(m.owner(), fd, pid, fd); err == nil && order == 0 {
+			fds = append(fds, fd)
+		}
+	}
+	return fds
 }
 
 // busy names a thread that is inside MPI; the program is stopped.

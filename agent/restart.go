@@ -29,6 +29,7 @@ type Restart struct {
 	Computation string
 	Generation  int
 	Total       int // images of the whole computation
+	Ranks       int // of an MPI job
 	Images      []Saved
 	Numbers     Numbers
 	NoTruncate  bool
@@ -247,11 +248,8 @@ func (a *agent) restored(b rebuilt) error {
 }
 
 func (r *Restart) restore(a *agent, all saved, opt process.RestoreOptions) ([]*process.Restored, error) {
-	if st := all[0].State; st.MPI != nil {
-		if len(all) > 1 {
-			return nil, errors.New("an MPI program cannot be restarted together with others by one command")
-		}
-		return r.restoreMPI(a, all[0], opt)
+	if slices.ContainsFunc(all, func(o opened) bool { return o.State.MPI != nil }) {
+		return r.restoreMPI(a, all, opt)
 	}
 	var tree []process.Saved
 	for _, o := range all {
@@ -265,29 +263,35 @@ func (r *Restart) restore(a *agent, all saved, opt process.RestoreOptions) ([]*p
 	return restored, err
 }
 
-// restoreMPI restores the one rank of an MPI job that is this agent's.
-func (r *Restart) restoreMPI(a *agent, o opened, opt process.RestoreOptions) ([]*process.Restored, error) {
-	mpi, err := parseMPIState(o.State.MPI)
-	if err != nil {
+// restoreMPI restores the one rank of an MPI job that is this agent's, with
+// its wrappers and children.
+func (r *Restart) restoreMPI(a *agent, all saved, opt process.RestoreOptions) ([]*process.Restored, error) {
+	var t mpiTree
+	if err := t.parse(all); err != nil {
 		return nil, err
 	}
+	closeLeaks()
+	var tree []process.Saved
+	for i, o := range all {
+		if t.states[i] != nil {
+			o.Saved.Keep = inherited()
+		}
+		tree = append(tree, o.Saved)
+	}
 	p := a.programs[0]
-	opt.Keep, opt.Memory = inherited, o.Memory
-	var all []*process.Restored
 	var kept map[int]int
-	err = a.tracer.Do(func() error {
-		restored, err := process.Restore(o.State, opt)
-		if err == nil {
-			all, kept = append(all, restored), restored.Kept()
-			p.mpi, err = restoreMPI(restored, mpi, os.Environ())
+	err := a.tracer.Do(func() (err error) {
+		if t.all, err = process.RestoreTree(tree, opt); err == nil {
+			kept = t.all[t.user].Kept()
+			p.mpi, err = restoreMPI(&t, os.Environ())
 		}
 		return err
 	})
 	if err == nil {
-		plan := &splitproc.Plan{Program: o.State.Exe.Path, ABI: splitproc.ABI(mpi.ABI)}
+		plan := &splitproc.Plan{Program: all[t.user].State.Exe.Path, ABI: splitproc.ABI(t.states[t.user].ABI)}
 		go p.mpi.serve(splitproc.LowerOptions{Plan: plan, Env: renumber(os.Environ(), kept)}, a.warn)
 	}
-	return all, err
+	return t.all, err
 }
 
 // awaitResume waits until the programs are rebuilt and the coordinator says

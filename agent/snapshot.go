@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -18,9 +17,11 @@ type snapshot struct {
 	p      *program
 	s      *process.Snapshot
 	frozen *process.Frozen // still stopped: its memory could not be copied
-	dir    string
-	file   string // relative to dir
-	name   string
+	// usesMPI: it was stopped as the rank's process that uses MPI.
+	usesMPI bool
+	dir     string
+	file    string // relative to dir
+	name    string
 }
 
 // newSnapshot makes room for the image of a program. That comes before its
@@ -34,44 +35,6 @@ func newSnapshot(p *program, dir string, rank, gen int) (*snapshot, error) {
 	return s, nil
 }
 
-// takeSnapshot stops an MPI program for as long as it takes to copy its state
-// and lets it go on. Where the copy cannot be had the program stays stopped
-// until its image is written.
-func takeSnapshot(p *program, dir string, rank, gen int) (*snapshot, error) {
-	s, err := newSnapshot(p, dir, rank, gen)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.freeze(); err != nil {
-		return nil, errors.Join(err, s.thaw())
-	}
-	if s.s.Live() {
-		return s, nil
-	}
-	if err := s.thaw(); err != nil {
-		return nil, errors.Join(err, s.close())
-	}
-	return s, nil
-}
-
-// freeze stops the program, quiesces its MPI and copies its state.
-func (s *snapshot) freeze() (err error) {
-	m := s.p.mpi
-	var state json.RawMessage
-	if s.frozen, err = m.freeze(process.Options{SeccompFilters: ownFilters()}); err == nil {
-		err = m.drain(s.frozen)
-	}
-	if err == nil {
-		state, err = m.save()
-	}
-	if err == nil {
-		if s.s, err = s.frozen.Snapshot(); err == nil {
-			s.s.State.MPI = state
-		}
-	}
-	return err
-}
-
 func (s *snapshot) path() string { return filepath.Join(s.dir, s.file) }
 
 func (s *snapshot) thaw() error {
@@ -80,9 +43,6 @@ func (s *snapshot) thaw() error {
 	}
 	_, err := s.frozen.Thaw()
 	s.frozen = nil
-	if s.p.mpi != nil {
-		s.p.mpi.release()
-	}
 	return err
 }
 

@@ -41,6 +41,10 @@ func (o *Options) excluded(addr uint64) bool {
 	return slices.ContainsFunc(o.Exclude, func(r task.Range) bool { return addr >= r.Addr && addr-r.Addr < r.Len })
 }
 
+// ExcludeFDs replaces Options.ExcludeFDs, which may have been found before the
+// stop, when they could still change.
+func (f *Frozen) ExcludeFDs(fds []int) { f.opts.ExcludeFDs = fds }
+
 func (o *Options) excludedFD(fd int) bool { return slices.Contains(o.ExcludeFDs, fd) }
 
 // Frozen is a process all of whose threads are stopped. Thaw lets it go on; a

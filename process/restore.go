@@ -27,9 +27,6 @@ type RestoreOptions struct {
 	// Stdio replaces terminals, and pipes and sockets that led out of the saved
 	// process, at descriptors 0, 1 and 2.
 	Stdio [3]*os.File
-	// Keep are inherited descriptors that the process needs though they are not
-	// the program's: the launcher's, for the lower half. See Kept.
-	Keep []int
 	// NoTruncate leaves files alone that have grown since the checkpoint.
 	NoTruncate bool
 	// TailDir takes the tails cut off such files.
@@ -44,24 +41,25 @@ type Restored struct {
 	State *State
 	tasks []*task.Task // in the order of State.Threads
 	opt   RestoreOptions
+	keep  []int
 	fam   *family
 	sock  int // to receive what other processes share, above fdBase
 	gate  task.Range
 	main  *task.Task
-	// fdBase is above every descriptor of the saved process and of Keep; what the rebuilding
+	// fdBase is above every descriptor of the saved process and to keep; what the rebuilding
 	// itself needs lies from here on and is closed at the end.
 	fdBase   int
 	stdioFDs [3]int              // the restarter's standard descriptors, above fdBase
 	shared   map[string]int      // SharedID -> descriptor of the object, above fdBase
 	pipes    map[uint64]pipeEnds // by inode
 	pairs    map[uint64]int      // second ends of socket pairs, by inode, above fdBase
-	kept     map[int]int         // of opt.Keep, to their present numbers
+	kept     map[int]int         // of keep, to their present numbers
 	written  []*File             // files open for writing, for CutBack
 }
 
 // Restore rebuilds one saved process in a new one; see RestoreTree.
 func Restore(st *State, opt RestoreOptions) (*Restored, error) {
-	all, err := RestoreTree([]Saved{{st, opt.Memory}}, opt)
+	all, err := RestoreTree([]Saved{{State: st, Memory: opt.Memory}}, opt)
 	if err != nil {
 		return nil, err
 	}

@@ -37,12 +37,9 @@ func init() {
 // restoreFiles rebuilds the descriptor table. What came with the husk is first
 // moved out of the way.
 func (r *Restored) restoreFiles() error {
-	r.fdBase = huskSock + 1
+	r.fdBase = r.fam.sockFD + 1
 	for i := range r.State.Files {
 		r.fdBase = max(r.fdBase, r.State.Files[i].FD+1)
-	}
-	for _, fd := range r.opt.Keep {
-		r.fdBase = max(r.fdBase, fd+1)
 	}
 	for fd := range 3 {
 		n, err := r.main.Fcntl(fd, unix.F_DUPFD, uint64(r.fdBase))
@@ -52,13 +49,13 @@ func (r *Restored) restoreFiles() error {
 		r.stdioFDs[fd] = int(n)
 	}
 	if r.fam.sock[1] >= 0 {
-		n, err := r.main.Fcntl(huskSock, unix.F_DUPFD, uint64(r.fdBase))
+		n, err := r.main.Fcntl(r.fam.sockFD, unix.F_DUPFD, uint64(r.fdBase))
 		if err != nil {
-			return fmt.Errorf("move fd %d: %w", huskSock, err)
+			return fmt.Errorf("move fd %d: %w", r.fam.sockFD, err)
 		}
 		r.sock = int(n)
 	}
-	for _, fd := range r.opt.Keep {
+	for _, fd := range r.keep {
 		n, err := r.main.Fcntl(fd, unix.F_DUPFD, uint64(r.fdBase))
 		if err != nil {
 			return fmt.Errorf("keep fd %d of the launcher: %w", fd, err)
@@ -192,6 +189,6 @@ func (r *Restored) closeOwn() error {
 	return nil
 }
 
-// Kept maps each descriptor of RestoreOptions.Keep to its number in the
+// Kept maps each descriptor of Saved.Keep to its number in the
 // rebuilt process.
 func (r *Restored) Kept() map[int]int { return r.kept }

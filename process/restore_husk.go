@@ -70,10 +70,18 @@ func (r *Restored) inherited() []uintptr {
 			files[i] = f.Fd()
 		}
 	}
-	if r.fam.sock[1] >= 0 {
-		files = append(files, uintptr(r.fam.sock[1])) // huskSock
+	if r.fam.sock[1] < 0 {
+		return files
 	}
-	return files
+	// Descriptors in between are those to keep, or closed: the list ends at the socket.
+	for fd := len(files); fd < r.fam.sockFD; fd++ {
+		n := ^uintptr(0)
+		if slices.ContainsFunc(r.fam.members, func(m *Restored) bool { return slices.Contains(m.keep, fd) }) {
+			n = uintptr(fd)
+		}
+		files = append(files, n)
+	}
+	return append(files, uintptr(r.fam.sock[1]))
 }
 
 // cloneMain makes the saved process number's owner: a sibling of the seed, so

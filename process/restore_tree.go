@@ -16,6 +16,9 @@ import (
 type Saved struct {
 	State  *State
 	Memory io.ReaderAt
+	// Keep are inherited descriptors that the process needs though they are not
+	// the program's: the launcher's, for the lower half. See Restored.Kept.
+	Keep []int
 }
 
 // family are the processes that are rebuilt together. What they share (open
@@ -25,13 +28,11 @@ type Saved struct {
 type family struct {
 	members []*Restored
 	sock    [2]int         // ours, and the husks'
+	sockFD  int            // the number under which husks inherit it
 	files   map[string]int // our copies
 	// filled are the pages of shared memory that have their contents, by SharedID.
 	filled map[string]map[uint64]bool
 }
-
-// huskSock is the number under which a husk inherits the socket.
-const huskSock = 3
 
 // RestoreTree rebuilds processes that were saved together, each as the child of
 // its parent if that is among them, and returns them in the order given. It must
@@ -40,7 +41,7 @@ func RestoreTree(all []Saved, opt RestoreOptions) ([]*Restored, error) {
 	if opt.Warn == nil {
 		opt.Warn = func(string, ...any) {}
 	}
-	fam := &family{sock: [2]int{-1, -1}, files: make(map[string]int),
+	fam := &family{sock: [2]int{-1, -1}, sockFD: 3, files: make(map[string]int),
 		filled: make(map[string]map[uint64]bool)}
 	defer fam.close()
 	for _, s := range all {
@@ -49,8 +50,13 @@ func RestoreTree(all []Saved, opt RestoreOptions) ([]*Restored, error) {
 		}
 		o := opt
 		o.Memory = s.Memory
-		fam.members = append(fam.members, &Restored{State: s.State, opt: o, fam: fam, shared: make(map[string]int),
+		fam.members = append(fam.members, &Restored{State: s.State, opt: o, keep: s.Keep, fam: fam, shared: make(map[string]int),
 			pipes: make(map[uint64]pipeEnds), kept: make(map[int]int), pairs: make(map[uint64]int)})
+	}
+	for _, r := range fam.members {
+		for _, fd := range r.keep {
+			fam.sockFD = max(fam.sockFD, fd+1)
+		}
 	}
 	if err := fam.build(); err != nil {
 		for i := len(fam.members) - 1; i >= 0; i-- {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -66,7 +67,7 @@ func (o *options) run(name string, mana bool, failure int) int {
 	if err != nil {
 		return cli.Die(name, failure, err)
 	}
-	cfg := agent.Config{Name: name, Rank: rank, NRanks: r.Total, Quiet: o.Quiet, Codec: o.Codec(), MTBF: o.MTBF, Keep: o.Keep}
+	cfg := agent.Config{Name: name, Rank: rank, NRanks: r.Ranks, Quiet: o.Quiet, Codec: o.Codec(), MTBF: o.MTBF, Keep: o.Keep}
 	if rank < 0 {
 		cfg.NRanks = 0
 	}
@@ -176,7 +177,7 @@ func (o *options) find(name string) (r *agent.Restart, rank int, err error) {
 		r, rank, err = o.fromDir(name)
 	default:
 		r, err = fromImages(o.Images)
-		if err == nil && len(r.Images) == 1 {
+		if err == nil && !slices.ContainsFunc(r.Images, func(im agent.Saved) bool { return im.Rank != r.Images[0].Rank }) {
 			rank = r.Images[0].Rank
 		}
 	}
@@ -220,7 +221,7 @@ func fromImages(paths []string) (*agent.Restart, error) {
 			return nil, fmt.Errorf("%s is of generation %d of %s, the others are of generation %d of %s: leftovers of another checkpoint?",
 				p, m.Generation, m.Computation, r.Generation, r.Computation)
 		}
-		r.Computation, r.Generation, r.Total, r.Last = m.Computation, m.Generation, len(m.Images), m.Last()
+		r.Computation, r.Generation, r.Total, r.Last, r.Ranks = m.Computation, m.Generation, len(m.Images), m.Last(), max(m.Ranks, im.Rank+1)
 		r.Images = append(r.Images, agent.Saved{Image: im, Path: path})
 	}
 	return r, nil
@@ -259,7 +260,7 @@ func (o *options) fromDir(name string) (*agent.Restart, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	r := &agent.Restart{Computation: c.Computation, Generation: c.Generation, Total: len(c.Images), Last: c.Last(), Hint: c.Hint}
+	r := &agent.Restart{Computation: c.Computation, Generation: c.Generation, Total: len(c.Images), Last: c.Last(), Ranks: c.Ranks, Hint: c.Hint}
 	rank := -1
 	if c.Ranks > 0 {
 		if rank, err = rankOf(c.Manifest, o.Restartdir); err != nil {

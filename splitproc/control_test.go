@@ -27,7 +27,7 @@ func TestLayoutMatchesHeader(t *testing.T) {
 		"fn_drain": unsafe.Offsetof(p.FnDrain), "fn_restart": unsafe.Offsetof(p.FnRestart), "call_stack": unsafe.Offsetof(p.CallStack),
 		"lower_entry": unsafe.Offsetof(p.LowerEntry), "lower_table": unsafe.Offsetof(p.LowerTable),
 		"zone_cursor": unsafe.Offsetof(p.ZoneCursor), "lower_tls_self": unsafe.Offsetof(p.LowerTLSSelf),
-		"errmsg": unsafe.Offsetof(p.ErrMsg), "lib": unsafe.Offsetof(p.Lib), "prog_abi": unsafe.Offsetof(p.ProgABI),
+		"errmsg": unsafe.Offsetof(p.ErrMsg), "lib": unsafe.Offsetof(p.Lib), "prog_abi": unsafe.Offsetof(p.ProgABI), "owner": unsafe.Offsetof(p.Owner),
 		"lower_fds": unsafe.Offsetof(p.LowerFDs), "threads": unsafe.Offsetof(p.Threads), "clocks": unsafe.Offsetof(p.Clocks),
 	}
 	var src, want strings.Builder

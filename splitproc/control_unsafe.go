@@ -18,6 +18,8 @@ const (
 	ZoneLo  = 0x300000000000
 	ZoneHi  = 0x400000000000
 
+	controlName = "mana-control"
+
 	ctlMagic   = 0x414e414d
 	ctlVersion = 1
 	maxThreads = 2048
@@ -92,7 +94,9 @@ type Page struct {
 	ProgABI          [16]byte
 	FnEntered        uint64
 	Path             [64]byte
-	Spare            [23]uint64
+	Owner            uint32
+	_                uint32
+	Spare            [22]uint64
 	LowerFDs         [maxFDs / 64]uint64
 	Threads          [maxThreads]Thread
 	Clocks           [maxClocks]Clock
@@ -127,7 +131,7 @@ type Control struct {
 
 // NewControl makes an empty control page.
 func NewControl() (*Control, error) {
-	fd, err := unix.MemfdCreate("mana-control", unix.MFD_CLOEXEC)
+	fd, err := unix.MemfdCreate(controlName, unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("create the control page: %w", err)
 	}

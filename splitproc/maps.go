@@ -1,6 +1,8 @@
 package splitproc
 
 import (
+	"fmt"
+	"os"
 	"strconv"
 	"strings"
 )
@@ -18,4 +20,10 @@ func findMapping(maps, name string) uint64 {
 		}
 	}
 	return 0
+}
+
+// HasControl tells whether a process has a control page mapped.
+func HasControl(pid int) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	return err == nil && strings.Contains(string(b), "/memfd:"+controlName+" ")
 }

@@ -105,7 +105,9 @@ struct mana_ctl {
 	char prog_abi[16]; /* "mpich", "ompi" or "std", by the stub */
 	uint64_t fn_entered; /* by the stub: where the adapter jumps when its table is ready, never to come back */
 	char path[64]; /* of this page's memfd, by the agent: a program that execs another maps it again */
-	uint64_t spare[23];
+	uint32_t owner; /* the process that uses MPI, by its stub: others may have the page mapped too; 0: none yet */
+	uint32_t spare32;
+	uint64_t spare[22];
 	uint64_t lower_fds[MANA_MAX_FDS / 64]; /* bit set: this descriptor belongs to the lower half */
 	struct mana_thread threads[MANA_MAX_THREADS];
 	struct mana_clock clocks[MANA_MAX_CLOCKS];

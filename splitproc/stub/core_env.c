@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core_objects.h"
+#include "stub.h"
 
 MPI_Comm core_private;
 uint64_t *core_sent, *core_received;
@@ -65,9 +66,9 @@ int core_Init_thread(int *argc, char ***argv, int required, int *provided)
 {
 	(void)argc;
 	(void)argv;
+	volatile struct mana_thread *t = core_self_thread();
 	if (mana_ctl->inited != MANA_NOT_INITED)
 		core_die("MPI_Init: called a second time");
-	volatile struct mana_thread *t = core_self_thread();
 	t->state = MANA_COLL;
 	main_thread = t;
 	mana_ctl->inited = MANA_INITING;
@@ -120,13 +121,13 @@ int core_Finalize(void)
 
 int core_Initialized(int *flag)
 {
-	*flag = mana_ctl->inited >= MANA_INITED;
+	*flag = mana_claimed && mana_ctl->inited >= MANA_INITED;
 	return MPI_SUCCESS;
 }
 
 int core_Finalized(int *flag)
 {
-	*flag = mana_ctl->inited == MANA_FINALIZED;
+	*flag = mana_claimed && mana_ctl->inited == MANA_FINALIZED;
 	return MPI_SUCCESS;
 }
 

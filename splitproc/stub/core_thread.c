@@ -2,13 +2,12 @@
 #include <pthread.h>
 
 #include "core.h"
+#include "stub.h"
 
 __thread volatile struct mana_thread *core_thread_slot __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 static pthread_key_t at_exit; /* its destructor gives slot and donor back */
 static pthread_once_t at_exit_once = PTHREAD_ONCE_INIT;
-
-HIDDEN volatile struct mana_thread *mana_slot_of_tid(int tid);
 
 HIDDEN volatile struct mana_thread *mana_slot_of_tid(int tid)
 {
@@ -38,6 +37,7 @@ static void make_key(void)
 volatile struct mana_thread *core_thread_new(void)
 {
 	volatile struct mana_thread *t = 0;
+	mana_claim_page();
 	mana_lock(&mana_ctl->lock);
 	for (uint32_t i = 0; i < MANA_MAX_THREADS && !t; i++)
 		if (mana_ctl->threads[i].tid == 0)

@@ -1,15 +1,16 @@
-/* exec.c - a program that execs another one in its place hands the stub on.
+/* exec.c - a program that starts the MPI program hands the stub on.
  *
- * Wrappers (env, taskset, numactl, sh -c 'exec …') run in the process that the
- * agent started; what they exec is the MPI program. The stub and the control
- * page would be lost: the environment of the new program gets both, its own
- * stub takes them out again. A forked child that execs is somebody else and
- * gets nothing.
+ * Wrappers exec the MPI program in their place (env, taskset, numactl) or in a
+ * child (a shell script, make, a Python driver). The stub and the control page
+ * would be lost: the environment of the new program gets both, its own stub
+ * takes them out again. Once a process of the rank uses MPI, children are
+ * somebody else and get nothing.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,14 +54,15 @@ static char **with_stub(char *const *env)
 	return out;
 }
 
-static int in_our_place(void)
+static int hands_on(void)
 {
-	return mana_ctl->magic == MANA_CTL_MAGIC && mana_ctl->path[0] && mana_getpid() == mana_pid;
+	return mana_ctl->magic == MANA_CTL_MAGIC && mana_ctl->path[0] &&
+	       (!mana_ctl->owner || mana_ctl->owner == (uint32_t)mana_getpid());
 }
 
 static int exec(const char *path, char *const argv[], char *const env[])
 {
-	char **with = in_our_place() ? with_stub(env) : 0;
+	char **with = hands_on() ? with_stub(env) : 0;
 	int rc = (int)mana_sys(SYS_execve, (long)path, (long)argv, (long)(with ? with : (char **)env), 0, 0, 0);
 	free(with);
 	errno = -rc;
@@ -82,7 +84,7 @@ EXPORT int execvpe(const char *file, char *const argv[], char *const env[])
 {
 	typedef int fn(const char *, char *const[], char *const[]);
 	fn *real = (fn *)dlsym(RTLD_NEXT, "execvpe");
-	char **with = in_our_place() ? with_stub(env) : 0;
+	char **with = hands_on() ? with_stub(env) : 0;
 	int rc = real ? real(file, argv, with ? with : (char **)env) : -1;
 	free(with);
 	return rc;
@@ -91,4 +93,30 @@ EXPORT int execvpe(const char *file, char *const argv[], char *const env[])
 EXPORT int execvp(const char *file, char *const argv[])
 {
 	return execvpe(file, argv, environ);
+}
+
+typedef int spawn_fn(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
+		     char *const[], char *const[]);
+
+static int spawn(const char *name, pid_t *pid, const char *path, const posix_spawn_file_actions_t *acts,
+		 const posix_spawnattr_t *attr, char *const argv[], char *const env[])
+{
+	spawn_fn *real = (spawn_fn *)dlsym(RTLD_NEXT, name);
+	/* Of the process itself, which uses MPI: its child is not the MPI program. */
+	char **with = hands_on() && !mana_ctl->owner ? with_stub(env) : 0;
+	int rc = real ? real(pid, path, acts, attr, argv, with ? with : (char **)env) : ENOSYS;
+	free(with);
+	return rc;
+}
+
+EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *acts,
+		       const posix_spawnattr_t *attr, char *const argv[], char *const env[])
+{
+	return spawn("posix_spawn", pid, path, acts, attr, argv, env);
+}
+
+EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *acts,
+			const posix_spawnattr_t *attr, char *const argv[], char *const env[])
+{
+	return spawn("posix_spawnp", pid, file, acts, attr, argv, env);
 }

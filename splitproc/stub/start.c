@@ -75,6 +75,61 @@ static void refuse(const char *why)
 	mana_ctl->errmsg[n] = 0;
 }
 
+/* ---- the control page ---- */
+
+static int64_t on_drain(void);
+static int64_t on_restart(void);
+static uint64_t call_stack;
+int mana_claimed;
+
+static void publish(void)
+{
+	strncpy((char *)mana_ctl->prog_abi, core_front.abi, sizeof mana_ctl->prog_abi - 1);
+	mana_ctl->call_stack = call_stack;
+	mana_ctl->fn_drain = (uint64_t)(uintptr_t)on_drain;
+	mana_ctl->fn_restart = (uint64_t)(uintptr_t)on_restart;
+}
+
+/* Nothing of the page's former owner is left. */
+static void reset_control_page(void)
+{
+	mana_ctl->lock = 0;
+	mana_ctl->nclocks = 0;
+	memset((void *)mana_ctl->clocks, 0, sizeof mana_ctl->clocks);
+	memset((void *)mana_ctl->threads, 0, mana_ctl->nthreads * sizeof mana_ctl->threads[0]);
+	mana_ctl->nthreads = 0;
+	mana_ctl->inited = MANA_NOT_INITED;
+	mana_ctl->lower_table = 0;
+}
+
+/* Does another process that lives own the page? */
+static int owned_by_another(void)
+{
+	uint32_t owner = mana_ctl->owner;
+	return owner && owner != (uint32_t)mana_getpid() && mana_sys(SYS_kill, owner, 0, 0, 0, 0, 0) != -ESRCH;
+}
+
+/* Wrappers (a shell that goes on after the program, make, Python before it
+ * loads MPI) hand the page to their children; who calls MPI first keeps it. */
+HIDDEN_FN void mana_claim_page(void)
+{
+	uint32_t me = (uint32_t)mana_getpid();
+	if (mana_ctl->magic != MANA_CTL_MAGIC || (mana_claimed && mana_ctl->owner == me && mana_pid == (int)me))
+		return;
+	for (uint32_t was = mana_ctl->owner; was != me;) {
+		if (owned_by_another())
+			core_die("process %u of the same rank uses MPI already", mana_ctl->owner);
+		if (__atomic_compare_exchange_n(&mana_ctl->owner, &was, me, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+			if (was)
+				reset_control_page();
+			break;
+		}
+	}
+	mana_pid = (int)me;
+	mana_claimed = 1;
+	publish();
+}
+
 /* ---- the lower half ---- */
 
 static struct mana_upper upper = {
@@ -124,6 +179,7 @@ HIDDEN int core_enter_lower(void)
 		refuse("this program was not started by dmtcp_launch or mana_launch");
 		return -ENOTSUP;
 	}
+	mana_claim_page();
 	int rc = mana_sigsys_install();
 	if (rc < 0) {
 		refuse("cannot install the SIGSYS handler");
@@ -153,6 +209,7 @@ static int64_t on_restart(void)
 	volatile struct mana_thread *self = core_self_thread();
 	int provided = 0;
 	mana_pid = mana_getpid();
+	mana_ctl->owner = (uint32_t)mana_pid;
 	self->tid = (uint32_t)mana_gettid();
 	for (uint32_t i = 0; i < mana_ctl->nthreads; i++)
 		mana_ctl->threads[i].lower_fs = 0;
@@ -193,29 +250,19 @@ static int map_again(char **env)
 	return 0;
 }
 
-/* Nothing of the process' former program is left. */
-static void reset_control_page(void)
-{
-	mana_ctl->lock = 0;
-	mana_ctl->nclocks = 0;
-	memset((void *)mana_ctl->clocks, 0, sizeof mana_ctl->clocks);
-	memset((void *)mana_ctl->threads, 0, mana_ctl->nthreads * sizeof mana_ctl->threads[0]);
-	mana_ctl->nthreads = 0;
-	mana_ctl->inited = MANA_NOT_INITED;
-	mana_ctl->lower_table = 0;
-}
-
 /* Without an agent the stub's words must still be there to be read. */
 static void have_control_page(char **env)
 {
 	unsigned char vec;
 	if (mana_sys(SYS_mincore, (long)MANA_CTL_ADDR, 4096, (long)&vec, 0, 0, 0) != -ENOMEM)
 		return;
-	if (map_again(env))
-		reset_control_page();
-	else
+	if (map_again(env)) {
+		if (mana_ctl->owner == (uint32_t)mana_getpid()) /* as another program */
+			reset_control_page();
+	} else {
 		mana_sys(SYS_mmap, (long)MANA_CTL_ADDR, MANA_CTL_SIZE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+	}
 }
 
 /* NAME=value becomes what the agent kept in MANA_ORIG_NAME, or goes. */
@@ -256,9 +303,8 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 		return;
 	restore_variable(env, "LD_PRELOAD");
 	restore_variable(env, MANA_EXEC_VARIABLE);
-	strncpy((char *)mana_ctl->prog_abi, core_front.abi, sizeof mana_ctl->prog_abi - 1);
-	mana_ctl->call_stack = make_call_stack();
-	mana_ctl->fn_drain = (uint64_t)(uintptr_t)on_drain;
-	mana_ctl->fn_restart = (uint64_t)(uintptr_t)on_restart;
+	call_stack = make_call_stack();
+	if (!owned_by_another())
+		publish();
 	mana_sigsys_install();
 }

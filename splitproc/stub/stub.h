@@ -29,6 +29,11 @@ HIDDEN_FN void mana_sigreturn(void);
 
 extern int mana_pid HIDDEN_FN;
 
+/* Makes this process the control page's owner, before it writes anything that
+ * the agent acts upon; ends it if another process of the rank uses MPI. */
+HIDDEN_FN void mana_claim_page(void);
+extern int mana_claimed HIDDEN_FN; /* this program has done so, or its parent before a fork */
+
 /* Installs the handler that confines the lower half to the zone; 0 or a negative errno. */
 HIDDEN_FN int mana_sigsys_install(void);
 /* A SIGSYS that is not the zone's: the program's own handler, or death. */

@@ -350,6 +350,12 @@ static struct mana_lower lower = {
 	      .Finalize = Finalize},
 };
 
+int mana_claimed = 1;
+
+void mana_claim_page(void)
+{
+}
+
 int core_enter_lower(void)
 {
 	core_lower = &lower;
