@@ -6,12 +6,15 @@
 # make conformance SUITE=dir   a built MPI test suite, natively and under mana (docs/conformance.md)
 # make demo     checkpoint, kill and restart a real MPI job (HPCC)
 # make install  into $(DESTDIR)$(PREFIX)/bin and share
+# make packages  dist/: tarball, .deb and .rpm; make packages-check installs and tries them
 # make lint     gofmt and go vet
 
 SHELL := /bin/bash
 GO ?= go
 CC ?= gcc
 PREFIX ?= /usr/local
+# That of --version, which names the module file and the packages.
+VERSION := $(shell sed -n 's/^const Version = "\(.*\)"$$/\1/p' cli/cli.go)
 DATA = $(DESTDIR)$(PREFIX)/share
 NAMES := dmtcp_coordinator dmtcp_launch dmtcp_restart dmtcp_command dmtcp_nocheckpoint \
 	mana_coordinator mana_start_coordinator mana_launch mana_restart mana_status mana_inspect mana_doctor
@@ -20,7 +23,7 @@ export CGO_ENABLED := 0
 # A distribution's own go may be older than go.mod asks for, a newer one beside it.
 export PATH := $(PATH):/usr/local/go/bin:/usr/lib/go/bin
 
-.PHONY: all build deps test e2e fuzz bench conformance demo install lint clean
+.PHONY: packages packages-check all build deps test e2e fuzz bench conformance demo install lint clean
 
 all: build
 
@@ -67,13 +70,23 @@ install: build
 	install -m 0644 contrib/completions/bash/mana $(DATA)/bash-completion/completions
 	install -m 0644 contrib/completions/zsh/_mana $(DATA)/zsh/site-functions
 	install -m 0644 contrib/completions/fish/mana.fish $(DATA)/fish/vendor_completions.d
+	install -d $(DATA)/doc/mana $(DATA)/modulefiles/mana
+	install -m 0644 README.md docs/*.md $(DATA)/doc/mana
+	install -m 0644 contrib/modulefiles/mana.lua $(DATA)/modulefiles/mana/$(VERSION).lua
+	install -m 0644 contrib/modulefiles/mana.tcl $(DATA)/modulefiles/mana/$(VERSION)
 	@for n in $(filter-out dmtcp_nocheckpoint,$(NAMES)); do \
 	  ln -sf mana $(DATA)/bash-completion/completions/$$n; \
 	  ln -sf mana.fish $(DATA)/fish/vendor_completions.d/$$n.fish; done
+
+packages: build
+	MAKE=$(MAKE) GO=$(GO) ./contrib/packages/build
+
+packages-check:
+	./contrib/packages/check
 
 lint:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt: $$out"; exit 1; fi
 	$(GO) vet ./...
 
 clean: payload-clean
-	rm -rf bin
+	rm -rf bin dist
