@@ -15,7 +15,7 @@ import (
 func main() {
 	binary := flag.String("binary", "bin/mana", "the product")
 	rounds := flag.Int("rounds", 3, "runs of each kind, interleaved; the best counts")
-	reps := flag.Int("reps", 20000, "small messages per measurement")
+	blocks := flag.Int("blocks", 200, "blocks of MPI calls per run; the fastest counts")
 	mib := flag.Int("mib", 1024, "memory of the checkpointed process, in MiB")
 	only := flag.String("only", "", "one part: latency, checkpoint or criu")
 	flag.Parse()
@@ -35,7 +35,7 @@ func main() {
 			failed = true
 		}
 	}
-	part("latency", func() error { return latency(env, *rounds, *reps) })
+	part("latency", func() error { return latency(env, *rounds, *blocks) })
 	part("checkpoint", func() error { return checkpoints(env, *rounds, *mib) })
 	part("criu", func() error { return compared(env, *rounds, *mib) })
 	if failed {
