@@ -11,6 +11,8 @@
 /* After so many polls without success the core may be needed by somebody else. */
 #define POLLS_BEFORE_YIELD 512
 #define SMALL 64
+/* Not an MPI error class: nothing yet. */
+#define PENDING (MANA_INTERRUPTED - 1)
 
 static inline void pause_poll(unsigned *polls)
 {
@@ -105,6 +107,12 @@ struct set {
 	void *heap;
 };
 
+static void set_fill(struct set *s, const MPI_Request *reqs)
+{
+	for (int i = 0; i < s->n; i++)
+		s->r[i] = reqs[i] ? native_request(reqs[i]) : native_request(MPI_REQUEST_NULL);
+}
+
 /* Makes native arrays; those of up to SMALL entries come from the caller's stack. */
 static int set_open(struct set *s, int n, native_Request *r, native_Status *st, int *which, const MPI_Request *reqs)
 {
@@ -118,8 +126,7 @@ static int set_open(struct set *s, int n, native_Request *r, native_Status *st, 
 		s->st = (native_Status *)(s->r + n);
 		s->which = (int *)(s->st + n);
 	}
-	for (int i = 0; i < n; i++)
-		s->r[i] = reqs[i] ? native_request(reqs[i]) : native_request(MPI_REQUEST_NULL);
+	set_fill(s, reqs);
 	return 0;
 }
 
@@ -131,39 +138,102 @@ static void complete(const struct set *s, MPI_Request *reqs, struct mana_status 
 		native_status_out(&s->st[k], error, &st[i]);
 }
 
-/* One round of Testsome: the entries that it completes go to which[*ndone …].
- * *none: no active request is left. */
-static int some(struct set *s, MPI_Request *reqs, int *ndone, int *which, struct mana_status *st, int *none)
+/* One round of a wait: PENDING to go on, or its result; the entries that
+ * it completes go to which[*ndone ...]. Nothing active is success. */
+static int some(struct set *s, MPI_Request *reqs, int *ndone, int *which, struct mana_status *st)
 {
 	int out = 0;
 	int rc = native_err(native.Testsome(s->n, s->r, &out, s->which, s->st));
-	*none = out < 0; /* MPI_UNDEFINED, negative in every ABI */
 	if (rc && rc != MPI_ERR_IN_STATUS)
 		return rc;
-	for (int k = 0; k < out; k++) {
+	for (int k = 0; k < out; k++) { /* MPI_UNDEFINED is negative in every ABI */
 		int error = rc ? native_err(s->st[k].MPI_ERROR) : 0;
 		which[(*ndone)++] = s->which[k];
 		complete(s, reqs, st, s->which[k], k, error);
 	}
-	return rc;
+	return out ? rc : PENDING;
 }
 
-static int any(struct set *s, MPI_Request *reqs, int *ndone, int *which, struct mana_status *st, int *none)
+static int any(struct set *s, MPI_Request *reqs, int *ndone, int *which, struct mana_status *st)
 {
 	int i = -1, flag = 0;
 	int rc = native_err(native.Testany(s->n, s->r, &i, &flag, s->st));
-	*none = flag && i < 0;
+	*which = -1;
 	if (flag && i >= 0) {
 		*which = i;
 		*ndone = 1;
 		complete(s, reqs, st, i, 0, rc);
 	}
-	return rc;
+	return flag || rc ? rc : PENDING;
 }
 
-static int poll(struct set *s, MPI_Request *reqs, int mode, int *ndone, int *which, struct mana_status *st, int *none)
+static int poll(struct set *s, MPI_Request *reqs, int mode, int *ndone, int *which, struct mana_status *st)
 {
-	return mode == MANA_WAIT_ANY ? any(s, reqs, ndone, which, st, none) : some(s, reqs, ndone, which, st, none);
+	return mode == MANA_WAIT_ANY ? any(s, reqs, ndone, which, st) : some(s, reqs, ndone, which, st);
+}
+
+/* ---- all of many requests, SMALL at a time ---- */
+
+/* Completes what Testall left when an operation failed: one after the other. */
+__attribute__((cold, noinline)) static int all_singly(struct set *s, MPI_Request *reqs, int *ndone, struct mana_status *st)
+{
+	int failed = MPI_ERR_IN_STATUS;
+	for (int i = 0; i < s->n; i++) {
+		int flag = 1, error;
+		if (!reqs[i])
+			continue;
+		if (done(s->r[i]))
+			error = native_err(s->st[i].MPI_ERROR);
+		else
+			error = native_err(native.Test(&s->r[i], &flag, &s->st[i]));
+		if (!flag && !error) {
+			failed = PENDING;
+			continue;
+		}
+		++*ndone;
+		complete(s, reqs, st, i, i, error);
+	}
+	return failed;
+}
+
+static int all(struct set *s, MPI_Request *reqs, int *ndone, struct mana_status *st)
+{
+	int flag = 0;
+	int rc = native.Testall(s->n, s->r, &flag, s->st);
+	if (__builtin_expect(rc, 0))
+		return all_singly(s, reqs, ndone, st);
+	if (!flag)
+		return PENDING;
+	for (int i = 0; i < s->n; i++)
+		if (reqs[i]) {
+			++*ndone;
+			complete(s, reqs, st, i, i, 0);
+		}
+	return 0;
+}
+
+/* seq NULL: one test only. While some are waited for, the library's progress
+ * completes the others too. */
+static int wait_all(int n, MPI_Request *reqs, const uint32_t *seq, int *ndone, struct mana_status *st)
+{
+	native_Request r[SMALL];
+	native_Status status[SMALL];
+	unsigned polls = 0;
+	int failed = 0;
+	for (int from = 0; from < n; from += SMALL) {
+		struct set s = {n - from < SMALL ? n - from : SMALL, r, status, 0, 0};
+		int rc;
+		set_fill(&s, reqs + from);
+		while ((rc = all(&s, reqs + from, ndone, st ? st + from : 0)) == PENDING) {
+			if (!seq)
+				return failed;
+			if (interrupted(*seq))
+				return MANA_INTERRUPTED;
+			pause_poll(&polls);
+		}
+		failed = rc ? rc : failed;
+	}
+	return failed;
 }
 
 /* One request, the usual case, without arrays. */
@@ -199,41 +269,20 @@ static int wait(int n, MPI_Request reqs[], int mode, uint32_t seq, int *ndone, i
 	*ndone = 0;
 	if (n == 1 && reqs[0])
 		return wait_one(reqs, &seq, ndone, which, st);
-	int rc = set_open(&s, n, r, status, index, reqs), failed = 0;
+	if (mode == MANA_WAIT_ALL)
+		return wait_all(n, reqs, &seq, ndone, st);
+	int rc = set_open(&s, n, r, status, index, reqs);
 	if (rc)
 		return rc;
-	for (;;) {
-		int none = 0, before = *ndone;
-		rc = poll(&s, reqs, mode, ndone, which, st, &none);
-		if (rc)
-			failed = rc;
-		if (none || (rc && *ndone == before) || (mode != MANA_WAIT_ALL && *ndone))
-			break;
+	while ((rc = poll(&s, reqs, mode, ndone, which, st)) == PENDING) {
 		if (interrupted(seq)) {
-			failed = MANA_INTERRUPTED;
+			rc = MANA_INTERRUPTED;
 			break;
 		}
-		if (*ndone == before)
-			pause_poll(&polls);
+		pause_poll(&polls);
 	}
-	if (mode == MANA_WAIT_ANY && !*ndone)
-		*which = -1;
 	free(s.heap);
-	return failed;
-}
-
-static int all_done(const struct set *s)
-{
-	int flag = 0;
-	native_Request *r = s->r;
-	for (int i = 0; i < s->n; i++) {
-		if (done(r[i]))
-			continue;
-		int rc = native.Request_get_status(r[i], &flag, NATIVE_STATUS_IGNORE);
-		if (rc == 0 && !flag)
-			return 0;
-	}
-	return 1;
+	return rc;
 }
 
 static int test(int n, MPI_Request reqs[], int mode, int *ndone, int which[], struct mana_status st[])
@@ -242,25 +291,17 @@ static int test(int n, MPI_Request reqs[], int mode, int *ndone, int which[], st
 	native_Status status[SMALL];
 	int index[SMALL];
 	struct set s;
-	int none = 0;
 	*ndone = 0;
 	if (n == 1 && reqs[0])
 		return wait_one(reqs, 0, ndone, which, st);
+	if (mode == MANA_WAIT_ALL)
+		return wait_all(n, reqs, 0, ndone, st);
 	int rc = set_open(&s, n, r, status, index, reqs);
 	if (rc)
 		return rc;
-	if (mode != MANA_WAIT_ALL) {
-		rc = poll(&s, reqs, mode, ndone, which, st, &none);
-		if (mode == MANA_WAIT_ANY && !*ndone)
-			*which = -1;
-	} else if (all_done(&s)) {
-		int failed = 0;
-		while (!none && !(rc && rc != MPI_ERR_IN_STATUS)) {
-			rc = some(&s, reqs, ndone, which, st, &none);
-			failed = rc ? rc : failed;
-		}
-		rc = failed;
-	}
+	rc = poll(&s, reqs, mode, ndone, which, st);
+	if (rc == PENDING)
+		rc = 0;
 	free(s.heap);
 	return rc;
 }

@@ -4,7 +4,7 @@
 
 #include "core_p2p.h"
 
-#define INLINE_MAX 32
+#define INLINE_MAX 128
 
 struct many {
 	int n, active, done, soft; /* soft: active but nothing posted below */

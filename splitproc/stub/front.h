@@ -18,11 +18,12 @@
 #define ALIAS(name) ALIAS_WEAK(MPI_##name, PMPI_##name)
 
 /* A converted copy of an array argument: on the stack while it is short. */
+#define FRONT_SMALL 128
 #define FRONT_ARRAY(T, name, n)                                       \
-	T small_##name[32];                                           \
+	T small_##name[FRONT_SMALL];                                  \
 	int len_##name = (int)(n);                                    \
 	len_##name = len_##name < 0 ? 0 : len_##name;                 \
-	T *name = len_##name <= 32 ? small_##name : core_alloc((size_t)len_##name * sizeof(T))
+	T *name = len_##name <= FRONT_SMALL ? small_##name : core_alloc((size_t)len_##name * sizeof(T))
 #define FRONT_ARRAY_FREE(name)         \
 	do {                           \
 		if (name != small_##name) \

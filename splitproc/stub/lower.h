@@ -37,9 +37,9 @@ struct mana_prims {
 	            uint32_t seq, MPI_Request *req);
 	int (*recv)(void *buf, MPI_Count n, MPI_Datatype t, int src, int tag, MPI_Comm c, uint32_t seq,
 	            MPI_Request *req, struct mana_status *st);
-	/* Wait for n native requests (0 entries are inactive). ALL: all; ANY: one, its index in *which
-	 * (-1: none active); SOME: at least one, *ndone indices in which[]. Completed entries of reqs become 0,
-	 * their status goes to st[i] at the same index (st may be NULL). */
+	/* Wait for n native requests (0 entries are inactive). ALL: all, which[] stays as it is; ANY: one,
+	 * its index in *which (-1: none active); SOME: at least one, *ndone indices in which[]. Completed entries
+	 * of reqs become 0, their status goes to st[i] at the same index (st may be NULL). */
 	int (*wait)(int n, MPI_Request reqs[], int mode, uint32_t seq, int *ndone, int which[],
 	            struct mana_status st[]);
 	/* Same without waiting; *ndone = 0 when nothing (ALL: not everything) is complete. */
