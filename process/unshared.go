@@ -117,6 +117,11 @@ func (s *Snapshot) keep(f *Frozen, i int, pages []task.Range) error {
 	return nil
 }
 
+// sharedWindow begins the names of what MPI_Win_allocate_shared maps: each rank
+// keeps its own part elsewhere, and the parts are put together at the restart
+// (splitproc/stub/core_winshm.c).
+const sharedWindow = "/dev/shm/mana.window."
+
 // sharedPages returns the pages of a shared mapping to be saved. A mapping that
 // the program can only read has nothing of its own. Of shared anonymous memory
 // the page table may lack pages that exist (another mapping made them, or they
@@ -124,6 +129,9 @@ func (s *Snapshot) keep(f *Frozen, i int, pages []task.Range) error {
 // everything is read.
 func (c *collector) sharedPages(p *task.Pages, v *VMA) ([]task.Range, error) {
 	all := task.Range{Addr: v.Start, Len: v.Len()}
+	if v.File != nil && strings.HasPrefix(v.File.Path, sharedWindow) {
+		return nil, nil
+	}
 	if v.Kind == KindFileShared {
 		if v.Prot&unix.PROT_WRITE == 0 {
 			return nil, nil

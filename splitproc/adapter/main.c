@@ -56,6 +56,12 @@ static void name_library(void)
 	snprintf((char *)mana_ctl->lib, sizeof mana_ctl->lib, "%s", name);
 }
 
+int native_lacks(const char *function)
+{
+	dprintf(2, "mana: rank %d: the MPI library, %s, has no %s\n", (int)mana_ctl->rank, (const char *)mana_ctl->lib, function);
+	return MPI_ERR_UNSUPPORTED_OPERATION;
+}
+
 static int init(int required, int *provided)
 {
 	void *ub = 0;

@@ -96,23 +96,29 @@ type frontCall struct {
 	f *Function
 }
 
-// failure is what a failed call returns: an error on a file goes to the
-// caller (the default of files), others to the communicator's error handler.
+// failure is what a failed call returns: the error handler of the file, window,
+// session or communicator that the call names has run before.
 func (g *frontCall) failure() string {
-	if g.f.Name == "File_delete" {
-		return "prog_errcode_out(rc)"
-	}
-	for i := len(g.f.Params) - 1; i >= 0; i-- { // MPI_File_open: the file, not the communicator
-		p := g.f.Params[i]
-		switch {
-		case p.Kind == "FILE":
-			return "prog_errcode_out(rc)"
-		case p.Kind == "COMM" && p.Dir == "in" && !p.Array && !strings.HasSuffix(p.Type, "*"):
-			return fmt.Sprintf("front_fail(prog_comm(%s), rc, \"MPI_%s\")", p.Name, g.f.Name)
-		}
-	}
 	if g.f.Cat == "tools" {
 		return "prog_errcode_out(rc)"
+	}
+	if g.f.Name == "File_delete" || g.f.Name == "File_open" || g.f.Name == "Register_datarep" { // of no file yet
+		return fmt.Sprintf("front_fail_file(MPI_FILE_NULL, rc, \"MPI_%s\")", g.f.Name)
+	}
+	for _, kind := range []string{"FILE", "WIN", "SESSION", "COMM"} {
+		for _, p := range g.f.Params {
+			if p.Kind != kind || p.Dir == "out" || p.Array || kind == "COMM" && strings.HasSuffix(p.Type, "*") {
+				continue
+			}
+			handle, suffix := p.Name, "_"+shortKind[kind]
+			if strings.HasSuffix(p.Type, "*") {
+				handle = "*" + handle
+			}
+			if kind == "COMM" {
+				suffix = ""
+			}
+			return fmt.Sprintf("front_fail%s(prog_%s(%s), rc, \"MPI_%s\")", suffix, shortKind[kind], handle, g.f.Name)
+		}
 	}
 	return fmt.Sprintf("front_fail(MPI_COMM_NULL, rc, \"MPI_%s\")", g.f.Name)
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -242,6 +243,50 @@ func TestListsAgainstInstalledLibraries(t *testing.T) {
 				(strings.HasPrefix(s.Name, "PMPI_") || strings.HasPrefix(s.Name, "PMPIX_")) && !listed[s.Name] {
 				t.Errorf("%s exports %s, which no front end is tested for", name, s.Name)
 			}
+		}
+	}
+}
+
+// docs/mpi.md lists exactly the functions that are refused, with their reasons.
+func TestRefusedFunctionsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/mpi.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(page), "## Refused functions\n")
+	list, _, _ = strings.Cut(list, "\n## ")
+	listed := map[string]bool{}
+	name := regexp.MustCompile("`MPIX?_([A-Z]\\w+)`")
+	for _, row := range strings.Split(list, "\n") {
+		cells := strings.Split(row, "|")
+		if len(cells) != 5 {
+			continue
+		}
+		for _, m := range name.FindAllStringSubmatch(cells[1], -1) {
+			f := tables(t).function(m[1])
+			listed[m[1]] = true
+			switch {
+			case f == nil:
+				t.Errorf("docs/mpi.md: there is no MPI_%s", m[1])
+			case refused[m[1]] != strings.TrimSpace(cells[3]):
+				t.Errorf("docs/mpi.md: MPI_%s: %q, but the generator says %q", m[1], strings.TrimSpace(cells[3]), refused[m[1]])
+			case strings.Trim(cells[2], " `") != refusedClass(f):
+				t.Errorf("docs/mpi.md: MPI_%s returns %s", m[1], refusedClass(f))
+			}
+		}
+	}
+	for f := range refused {
+		if !listed[f] {
+			t.Errorf("docs/mpi.md does not list MPI_%s", f)
+		}
+	}
+	extensions, err := os.ReadFile("../stub/abi/mpich.h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`FRONT_UNSUPPORTED_PAIR\((MPIX_\w+)\)`).FindAllStringSubmatch(string(extensions), -1) {
+		if m[1] != "name" && !strings.Contains(list, "`"+m[1]+"`") {
+			t.Errorf("docs/mpi.md does not list %s", m[1])
 		}
 	}
 }

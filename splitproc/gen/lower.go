@@ -231,7 +231,7 @@ func lowerTwin(b *bytes.Buffer, f, src *Function) {
 	lowerCall(b, "\t\t", large, f, f.Name)
 	b.WriteString("\t}\n")
 	if !ok {
-		b.WriteString("\treturn MPI_ERR_UNSUPPORTED_OPERATION;\n")
+		fmt.Fprintf(b, "\treturn native_lacks(\"MPI_%s\");\n", f.Name)
 		return
 	}
 	lines(b, "\t", small.pre)

@@ -44,7 +44,7 @@ func genNativeHeader(l library) func(*Tables, *bytes.Buffer) {
 		}
 		fmt.Fprintf(b, l.status(), "native")
 		b.WriteString("\n/* The real library's functions, found by dlsym of PMPI_X; a missing one answers\n" +
-			" * MPI_ERR_UNSUPPORTED_OPERATION, a missing _c twin is NULL. */\nstruct native_fns {\n")
+			" * MPI_ERR_UNSUPPORTED_OPERATION, a missing _c twin is NULL. */\nint native_lacks(const char *function); /* tells it in one line; MPI_ERR_UNSUPPORTED_OPERATION */\nstruct native_fns {\n")
 		for _, f := range t.nativeFunctions() {
 			fmt.Fprintf(b, "\t%s (*%s)(%s);\n", f.retType(), f.Name, cParams(f.Params, foreignType("native")))
 		}

@@ -9,14 +9,18 @@ import (
 func writeNativeLoad(t *Tables, b *bytes.Buffer, l library) {
 	b.WriteString("#include <dlfcn.h>\n#include <limits.h>\n#include <stdlib.h>\n#include \"native_" + l.name + ".h\"\n\n" +
 		"struct native_fns native;\nint *native_unweighted, *native_weights_empty;\n\n")
-	fmt.Fprintf(b, "static int native_missing(void)\n{\n\treturn native_errcode(MPI_ERR_UNSUPPORTED_OPERATION);\n}\n\n")
-	b.WriteString("static const struct {\n\tconst char *name;\n\tvoid *at;\n\tint twin;\n} native_names[] = {\n")
 	for _, f := range t.nativeFunctions() {
-		twin := 0
-		if f.isLargeOne {
-			twin = 1
+		if !f.isLargeOne {
+			fmt.Fprintf(b, "static int missing_%s(void)\n{\n\treturn native_errcode(native_lacks(\"MPI_%s\"));\n}\n", f.Name, f.Name)
 		}
-		fmt.Fprintf(b, "\t{\"PMPI_%s\", &native.%s, %d},\n", f.Name, f.Name, twin)
+	}
+	b.WriteString("static const struct {\n\tconst char *name;\n\tvoid *at;\n\tint (*missing)(void);\n} native_names[] = {\n")
+	for _, f := range t.nativeFunctions() {
+		missing := "missing_" + f.Name
+		if f.isLargeOne { // lower_X looks whether it is there
+			missing = "0"
+		}
+		fmt.Fprintf(b, "\t{\"PMPI_%s\", &native.%s, %s},\n", f.Name, f.Name, missing)
 	}
 	b.WriteString("};\n\n")
 	if l.intHand {
@@ -100,8 +104,8 @@ func writeLoader(b *bytes.Buffer, l library) {
 		}
 	for (unsigned i = 0; i < sizeof native_names / sizeof native_names[0]; i++) {
 		void *p = dlsym(dl, native_names[i].name);
-		if (!p && !native_names[i].twin)
-			p = (void *)native_missing;
+		if (!p)
+			p = (void *)native_names[i].missing;
 		*(void **)native_names[i].at = p;
 	}
 `)

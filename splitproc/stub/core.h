@@ -30,7 +30,10 @@ HIDDEN void *core_realloc(void *p, size_t n);
 
 /* One line on stderr, "mana: rank R: ...", then the job ends (exit 1 / abort of the real library). */
 HIDDEN void core_die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+HIDDEN void core_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* the same, and goes on */
 HIDDEN int core_unsupported(const char *function) __attribute__((noreturn, cold));
+/* A function that is not offered: one line the first time, then the error goes to the program. */
+HIDDEN int core_refused(const char *function, const char *why, int *told, int errclass) __attribute__((cold));
 
 /* ---- tables (core_table.c): chunked, entries never move ---- */
 struct core_table {
@@ -87,6 +90,7 @@ struct core_comm {
 	struct core_topo *topo;
 	struct core_info *info; /* hints, NULL: none */
 	char name[128];
+	struct core_buffer *buffer; /* of MPI_Comm_attach_buffer (core_bsend.c) */
 	int freed; /* MPI_Comm_free was called: lower is gone, requests still refer to it */
 	struct core_drained *drained, **drained_tail; /* messages in upper-half memory, in order (core_p2p.h) */
 };
@@ -116,7 +120,7 @@ struct core_op {
 	int fn_large;  /* MPI_User_function_c */
 };
 
-enum core_req_kind { REQ_SEND, REQ_RECV, REQ_COLL, REQ_GENERALIZED, REQ_BSEND, REQ_FILE };
+enum core_req_kind { REQ_SEND, REQ_RECV, REQ_COLL, REQ_GENERALIZED, REQ_BSEND, REQ_FILE, REQ_PART };
 enum core_req_state { REQ_INACTIVE, REQ_ACTIVE, REQ_DONE };
 
 struct core_request {
@@ -135,9 +139,11 @@ struct core_request {
 	struct core_comm *comm;
 	uint64_t seq; /* order of posting, so that receives are posted again in order */
 	struct core_request *next; /* free list */
+	struct core_buffer *buffer; /* REQ_BSEND: charged for it (NULL: none) */
 	void *aux;    /* bsend copy, collective arguments â€¦ core_free'd with the request */
 	/* REQ_COLL (nonblocking and persistent collectives, file operations; core_request.h): */
 	int (*start)(struct core_request *r);    /* persistent: post it below, set r->lower */
+	void (*poll)(volatile struct mana_thread *t, struct core_request *r); /* REQ_PART: looks whether it is over */
 	void (*release)(struct core_request *r); /* once, when the operation is over, or at MPI_Request_free
 	                                            of an inactive one: drop references */
 };
@@ -145,6 +151,7 @@ struct core_request {
 HIDDEN extern struct core_table core_comms, core_types, core_ops, core_requests, core_groups, core_infos,
 	core_errhs, core_messages, core_keyvals;
 HIDDEN extern struct core_comm core_world, core_self; /* MPI_COMM_WORLD, MPI_COMM_SELF */
+HIDDEN extern struct core_comm core_parts; /* our own: a duplicate of world for partitioned messages, not in the table */
 HIDDEN extern MPI_Comm core_private; /* lower handle: dup of world for drain traffic */
 HIDDEN extern const struct mana_lower *core_lower; /* NULL: no lower half (before Init) */
 HIDDEN extern uint64_t *core_sent, *core_received; /* messages per world rank, all communicators together */
@@ -244,14 +251,18 @@ HIDDEN int core_rebuild_objects(void);  /* core_rebuild.c: communicators, ops â€
 HIDDEN int core_init_objects(void);     /* core_env.c: world, self, tables after MPI_Init */
 
 /* ---- error handlers (core_errh.c): called by the front ends when core_X failed ---- */
+enum core_errh_kind { ERRH_COMM, ERRH_WIN, ERRH_FILE, ERRH_SESSION };
 HIDDEN int core_error(MPI_Comm comm, int errclass, const char *function); /* returns what the call returns */
+HIDDEN int core_error_win(MPI_Win win, int errclass, const char *function);
+HIDDEN int core_error_file(MPI_File file, int errclass, const char *function);
+HIDDEN int core_error_session(MPI_Session session, int errclass, const char *function);
 HIDDEN extern MPI_Comm core_failed_comm; /* of the request that failed last: for calls that name none; 0: none */
 
 /* Given by each front end: */
 struct core_front {
 	const char *abi;                                             /* "mpich", "ompi", "std" */
 	void (*op_call)(void *fn, int large, void *in, void *inout, MPI_Count n, MPI_Datatype t);
-	void (*comm_errh)(void *fn, MPI_Comm c, int errclass);       /* with the program's own handle and code */
+	void (*errh)(int kind, void *fn, uint64_t object, int errclass); /* with the program's own handle and code */
 	int (*comm_copy_attr)(void *fn, MPI_Comm c, int keyval, void *extra, void *in, void *out, int *flag);
 	int (*comm_delete_attr)(void *fn, MPI_Comm c, int keyval, void *value, void *extra);
 	int (*type_copy_attr)(void *fn, MPI_Datatype t, int keyval, void *extra, void *in, void *out, int *flag);

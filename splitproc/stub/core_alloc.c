@@ -214,21 +214,34 @@ static void put_format(struct line *l, const char *f, va_list ap)
 	}
 }
 
-HIDDEN void core_die(const char *fmt, ...)
+static void tell(const char *fmt, va_list ap)
 {
 	struct line l = { .len = 0 };
-	va_list ap;
 	put_string(&l, "mana: ");
 	if (mana_ctl->inited >= MANA_INITED) {
 		put_string(&l, "rank ");
 		put_number(&l, (uint64_t)mana_ctl->rank, 10);
 		put_string(&l, ": ");
 	}
-	va_start(ap, fmt);
 	put_format(&l, fmt, ap);
-	va_end(ap);
 	l.text[l.len++] = '\n';
 	mana_sys(SYS_write, 2, (long)l.text, (long)l.len, 0, 0, 0);
+}
+
+HIDDEN void core_warn(const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	tell(fmt, ap);
+	va_end(ap);
+}
+
+HIDDEN void core_die(const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	tell(fmt, ap);
+	va_end(ap);
 	/* The launcher ends the other ranks when one leaves without MPI_Finalize. */
 	mana_sys(SYS_exit_group, 1, 0, 0, 0, 0, 0);
 	__builtin_unreachable();

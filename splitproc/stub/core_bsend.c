@@ -6,12 +6,19 @@
  */
 #include "core_p2p.h"
 
-static struct {
+struct core_buffer {
 	void *addr;
 	MPI_Count size;
 	int64_t used;
 	int attached;
-} buffer;
+};
+static struct core_buffer process_buffer;
+
+/* The buffer that sends on c are charged to (MPI-4.1, 3.6.1). */
+static struct core_buffer *buffer_of(const struct core_comm *c)
+{
+	return c->buffer && c->buffer->attached ? c->buffer : &process_buffer;
+}
 
 /* MPI_BSEND_OVERHEAD as the program was compiled with it. */
 static int64_t overhead(void)
@@ -26,9 +33,9 @@ static int64_t overhead(void)
 	}
 }
 
-static int automatic(void)
+static int automatic(const struct core_buffer *b)
 {
-	return buffer.addr == MPI_BUFFER_AUTOMATIC;
+	return b->addr == MPI_BUFFER_AUTOMATIC;
 }
 
 int core_pack_copy(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype type,
@@ -64,9 +71,10 @@ int core_send_packed(volatile struct mana_thread *t, void *data, MPI_Count bytes
 	int rc;
 
 	r->aux = data;
+	r->buffer = charge ? buffer_of(c) : 0;
 	rc = LOWER(t, core_lower->f.Isend(data, bytes, MPI_PACKED, dst, tag, c->lower, &lower));
 	if (rc) {
-		__atomic_fetch_sub(&buffer.used, charge, __ATOMIC_RELAXED);
+		core_bsend_done(r);
 		core_request_drop(r);
 		return rc;
 	}
@@ -84,7 +92,8 @@ int core_send_packed(volatile struct mana_thread *t, void *data, MPI_Count bytes
 /* Called when a buffered send has left: its share of the buffer is free again. */
 void core_bsend_done(struct core_request *r)
 {
-	__atomic_fetch_sub(&buffer.used, r->count, __ATOMIC_RELAXED);
+	if (r->buffer)
+		__atomic_fetch_sub(&r->buffer->used, r->count, __ATOMIC_RELAXED);
 }
 
 int core_bsend(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag,
@@ -100,10 +109,11 @@ int core_bsend(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI
 	charge = bytes + overhead();
 	if (++calls % 16 == 0)
 		core_orphans_reap(t);
-	if (__atomic_add_fetch(&buffer.used, charge, __ATOMIC_RELAXED) > buffer.size && !automatic()) {
+	struct core_buffer *b = buffer_of(c);
+	if (__atomic_add_fetch(&b->used, charge, __ATOMIC_RELAXED) > b->size && !automatic(b)) {
 		core_orphans_reap(t);
-		if (__atomic_load_n(&buffer.used, __ATOMIC_RELAXED) > buffer.size) {
-			__atomic_fetch_sub(&buffer.used, charge, __ATOMIC_RELAXED);
+		if (__atomic_load_n(&b->used, __ATOMIC_RELAXED) > b->size) {
+			__atomic_fetch_sub(&b->used, charge, __ATOMIC_RELAXED);
 			core_free(data);
 			return MPI_ERR_BUFFER;
 		}
@@ -123,39 +133,36 @@ int core_Bsend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag
 	LEAVE(core_bsend(self_, buf, n, type, dst, tag, c));
 }
 
-int core_Buffer_attach(void *addr, MPI_Count size)
+/* ---- attach, flush, detach: of the process or of a communicator ---- */
+
+static int attach(struct core_buffer *b, void *addr, MPI_Count size)
 {
-	if (buffer.attached)
+	if (b->attached)
 		return MPI_ERR_BUFFER;
 	if (size < 0)
 		return MPI_ERR_ARG;
-	buffer.addr = addr;
-	buffer.size = size;
-	buffer.attached = 1;
+	b->addr = addr;
+	b->size = size;
+	b->attached = 1;
 	return MPI_SUCCESS;
 }
 
-/* Waits until no buffered send is on its way. */
-static void flush(volatile struct mana_thread *t, uint32_t seq)
-{
-	while (__atomic_load_n(&buffer.used, __ATOMIC_RELAXED) > 0) {
-		t->state = MANA_WAIT;
-		core_orphans_reap(t);
-		t->state = MANA_IN;
-		if (unlikely(mana_ctl->intr != seq))
-			seq = core_gate(t);
-	}
-}
-
-int core_Buffer_flush(void)
+/* Waits until none of its sends is on its way. */
+static int flush(struct core_buffer *b)
 {
 	ENTER_WAIT();
-	flush(self_, seq_);
+	while (__atomic_load_n(&b->used, __ATOMIC_RELAXED) > 0) {
+		self_->state = MANA_WAIT;
+		core_orphans_reap(self_);
+		self_->state = MANA_IN;
+		if (unlikely(mana_ctl->intr != seq_))
+			seq_ = core_gate(self_);
+	}
 	LEAVE(MPI_SUCCESS);
 }
 
 /* Nothing of ours lies in the buffer, so it is flushed at once. */
-int core_Buffer_iflush(MPI_Request *out)
+static int iflush(MPI_Request *out)
 {
 	ENTER();
 	struct core_request *r = core_request_alloc(REQ_SEND);
@@ -166,19 +173,76 @@ int core_Buffer_iflush(MPI_Request *out)
 	LEAVE(MPI_SUCCESS);
 }
 
-int core_Buffer_detach(void *addr, MPI_Count *size)
+static int detach(struct core_buffer *b, void *addr, MPI_Count *size)
 {
-	ENTER_WAIT();
-	if (!buffer.attached) {
+	if (!b->attached) {
 		*(void **)addr = 0;
 		*size = 0;
-		LEAVE(MPI_SUCCESS);
+		return MPI_SUCCESS;
 	}
-	flush(self_, seq_);
-	*(void **)addr = buffer.addr;
-	*size = automatic() ? 0 : buffer.size;
-	buffer.attached = 0;
-	buffer.addr = 0;
-	buffer.size = 0;
-	LEAVE(MPI_SUCCESS);
+	flush(b);
+	*(void **)addr = b->addr;
+	*size = automatic(b) ? 0 : b->size;
+	b->attached = 0;
+	b->addr = 0;
+	b->size = 0;
+	return MPI_SUCCESS;
+}
+
+int core_Buffer_attach(void *addr, MPI_Count size)
+{
+	return attach(&process_buffer, addr, size);
+}
+
+int core_Buffer_flush(void)
+{
+	return flush(&process_buffer);
+}
+
+int core_Buffer_iflush(MPI_Request *out)
+{
+	return iflush(out);
+}
+
+int core_Buffer_detach(void *addr, MPI_Count *size)
+{
+	return detach(&process_buffer, addr, size);
+}
+
+int core_Comm_attach_buffer(MPI_Comm comm, void *addr, MPI_Count size)
+{
+	struct core_comm *c = core_comm_of(comm);
+
+	if (!c)
+		return MPI_ERR_COMM;
+	if (!c->buffer) {
+		ENTER();
+		c->buffer = core_alloc(sizeof(*c->buffer));
+		self_->state = MANA_OUT;
+	}
+	return attach(c->buffer, addr, size);
+}
+
+int core_Comm_flush_buffer(MPI_Comm comm)
+{
+	struct core_comm *c = core_comm_of(comm);
+
+	if (!c)
+		return MPI_ERR_COMM;
+	return c->buffer ? flush(c->buffer) : MPI_SUCCESS;
+}
+
+int core_Comm_iflush_buffer(MPI_Comm comm, MPI_Request *out)
+{
+	return core_comm_of(comm) ? iflush(out) : MPI_ERR_COMM;
+}
+
+int core_Comm_detach_buffer(MPI_Comm comm, void *addr, MPI_Count *size)
+{
+	static struct core_buffer none;
+	struct core_comm *c = core_comm_of(comm);
+
+	if (!c)
+		return MPI_ERR_COMM;
+	return detach(c->buffer ? c->buffer : &none, addr, size);
 }

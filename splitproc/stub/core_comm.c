@@ -66,6 +66,7 @@ void core_comm_unref(struct core_comm *c)
 	core_free(c->remote_world);
 	core_topo_drop(c->topo);
 	core_info_drop(c->info);
+	core_free(c->buffer); /* no request charged to it is left: each holds a reference to c */
 	core_free(c);
 }
 

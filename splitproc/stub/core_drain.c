@@ -134,7 +134,7 @@ static int take_from(struct drain *d, struct core_comm *c)
 
 static int take_all(struct drain *d)
 {
-	int n = take_from(d, &core_world) + take_from(d, &core_self);
+	int n = take_from(d, &core_world) + take_from(d, &core_self) + take_from(d, &core_parts);
 
 	for (uint32_t i = 0; i < core_comms.used; i++)
 		n += take_from(d, core_table_get(&core_comms, VID_BASE + i));
@@ -183,7 +183,7 @@ static void explain(const struct drain *d)
 int core_drain_messages(void)
 {
 	struct drain d = {.t = core_self_thread()};
-	int failed, any = 0;
+	int failed, any = 0, shared, anyone = 0;
 
 	d.expect = core_alloc(core_world.size * sizeof(*d.expect));
 	if (LOWER(d.t, core_lower->f.Alltoall(core_sent, 1, MPI_INT64_T, d.expect, 1, MPI_INT64_T, core_private)))
@@ -196,6 +196,10 @@ int core_drain_messages(void)
 	if (core_win_drain(d.t)) /* collective: also where this rank has failed already */
 		failed = -1;
 	LOWER(d.t, core_lower->f.Allreduce(&failed, &any, 1, MPI_INT, MPI_MIN, core_private));
+	if (!any) { /* now nothing moves anywhere, until the last barrier: no rank has been let go yet */
+		shared = core_win_save();
+		LOWER(d.t, core_lower->f.Allreduce(&shared, &anyone, 1, MPI_INT, MPI_MAX, core_private));
+	}
 	core_free(d.expect);
 	core_free(d.r);
 	core_free(d.lower);

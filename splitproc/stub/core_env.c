@@ -14,6 +14,10 @@ uint64_t *core_sent, *core_received;
 
 static volatile struct mana_thread *main_thread;
 
+/* The world model, as the program sees it: with sessions the library may be
+ * there before MPI_Init and after MPI_Finalize. */
+static int world; /* mana_ctl->inited's values */
+
 /* Lower handles of world, self and the private communicator; also after a restart. */
 int core_attach_lower(volatile struct mana_thread *t, int *rank, int *size)
 {
@@ -22,6 +26,11 @@ int core_attach_lower(volatile struct mana_thread *t, int *rank, int *size)
 	MPI_Comm world = core_lower->world;
 	int rc = LOWER(t, core_lower->f.Comm_size(world, size));
 	return rc == MPI_SUCCESS ? LOWER(t, core_lower->f.Comm_rank(world, rank)) : rc;
+}
+
+void core_attach_private(MPI_Comm lower)
+{
+	core_private = core_parts.lower = lower;
 }
 
 static void init_comms(int rank, int size)
@@ -56,19 +65,17 @@ int core_init_objects(void)
 	rc = LOWER(t, core_lower->f.Comm_dup(world, &dup));
 	if (rc != MPI_SUCCESS)
 		return rc;
-	core_private = dup;
+	core_comm_set_lists(&core_parts, size, core_world.world);
+	core_attach_private(dup);
 	mana_ctl->rank = rank;
 	mana_ctl->nranks = size;
 	return MPI_SUCCESS;
 }
 
-int core_Init_thread(int *argc, char ***argv, int required, int *provided)
+/* The library, once in the life of the process. */
+void core_init_library(int required)
 {
-	(void)argc;
-	(void)argv;
 	volatile struct mana_thread *t = core_self_thread();
-	if (mana_ctl->inited != MANA_NOT_INITED)
-		core_die("MPI_Init: called a second time");
 	t->state = MANA_COLL;
 	main_thread = t;
 	mana_ctl->inited = MANA_INITING;
@@ -83,10 +90,22 @@ int core_Init_thread(int *argc, char ***argv, int required, int *provided)
 	if (rc != MPI_SUCCESS)
 		core_die("MPI_Init: %s", core_error_text(rc));
 	mana_ctl->thread_level = level;
-	*provided = level;
 	__atomic_store_n(&mana_ctl->inited, MANA_INITED, __ATOMIC_SEQ_CST);
 	mana_ring();
 	t->state = MANA_OUT;
+}
+
+int core_Init_thread(int *argc, char ***argv, int required, int *provided)
+{
+	(void)argc;
+	(void)argv;
+	if (world != MANA_NOT_INITED)
+		core_die("MPI_Init: called a second time");
+	core_self_thread(); /* claims the control page */
+	if (mana_ctl->inited == MANA_NOT_INITED)
+		core_init_library(required);
+	world = MANA_INITED;
+	*provided = mana_ctl->thread_level;
 	return MPI_SUCCESS;
 }
 
@@ -97,7 +116,7 @@ int core_Init(int *argc, char ***argv)
 }
 
 /* A collective over all ranks that no rank may miss. */
-static int finalize_lower(void)
+int core_finalize_library(void)
 {
 	ENTER_COLL(&core_world);
 	core_p2p_finalize();
@@ -114,20 +133,23 @@ static int finalize_lower(void)
 int core_Finalize(void)
 {
 	core_need_mpi("MPI_Finalize");
+	if (world != MANA_INITED)
+		core_die("MPI_Finalize: called %s", world == MANA_NOT_INITED ? "before MPI_Init" : "a second time");
 	/* MPI-4.0, 11.10.1: first what hangs on MPI_COMM_SELF, last set first. */
 	core_attrs_delete(KEYVAL_COMM, VID(MPI_COMM_SELF), &core_self.attrs);
-	return finalize_lower();
+	world = MANA_FINALIZED;
+	return core_sessions_made ? MPI_SUCCESS : core_finalize_library(); /* else at the exit (core_session.c) */
 }
 
 int core_Initialized(int *flag)
 {
-	*flag = mana_claimed && mana_ctl->inited >= MANA_INITED;
+	*flag = world != MANA_NOT_INITED;
 	return MPI_SUCCESS;
 }
 
 int core_Finalized(int *flag)
 {
-	*flag = mana_claimed && mana_ctl->inited == MANA_FINALIZED;
+	*flag = world == MANA_FINALIZED;
 	return MPI_SUCCESS;
 }
 
@@ -163,10 +185,17 @@ int core_Abort(MPI_Comm comm, int errorcode)
 	__builtin_unreachable();
 }
 
-/* What the generated fall-backs of functions not (yet) offered come to. */
+/* Entries of the library that belong to no MPI function; a language's own library calls them. */
 int core_unsupported(const char *function)
 {
 	core_die("%s is not supported", function);
+}
+
+int core_refused(const char *function, const char *why, int *told, int errclass)
+{
+	if (!__atomic_exchange_n(told, 1, __ATOMIC_RELAXED))
+		core_warn("%s is refused under checkpoint control: %s", function, why);
+	return errclass;
 }
 
 /* ---- time ---- */

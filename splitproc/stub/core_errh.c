@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core_objects.h"
+#include "core_file.h"
+#include "core_win.h"
 
 static struct core_errh *errh_of(MPI_Errhandler h)
 {
@@ -61,6 +62,11 @@ int core_File_create_errhandler(MPI_File_errhandler_function *file_errhandler_fn
 	return create(ERRH_FILE, (void *)file_errhandler_fn, errhandler);
 }
 
+int core_Session_create_errhandler(MPI_Session_errhandler_function *session_errhandler_fn, MPI_Errhandler *errhandler)
+{
+	return create(ERRH_SESSION, (void *)session_errhandler_fn, errhandler);
+}
+
 int core_Errhandler_free(MPI_Errhandler *errhandler)
 {
 	if (!errh_of(*errhandler) && !predefined(*errhandler))
@@ -71,20 +77,28 @@ int core_Errhandler_free(MPI_Errhandler *errhandler)
 	LEAVE_LOCAL(MPI_SUCCESS);
 }
 
+int core_errh_fits(MPI_Errhandler h, int kind)
+{
+	struct core_errh *e = errh_of(h);
+	return e ? e->kind == kind : predefined(h);
+}
+
+int core_errh_set(MPI_Errhandler *slot, MPI_Errhandler h, int kind)
+{
+	if (!core_errh_fits(h, kind))
+		return MPI_ERR_ERRHANDLER;
+	ENTER_LOCAL();
+	MPI_Errhandler old = *slot;
+	core_errh_ref(h);
+	*slot = h;
+	core_errh_unref(old);
+	LEAVE_LOCAL(MPI_SUCCESS);
+}
+
 int core_Comm_set_errhandler(MPI_Comm comm, MPI_Errhandler errhandler)
 {
 	struct core_comm *c = core_comm_of(comm);
-	struct core_errh *e = errh_of(errhandler);
-	if (!c)
-		return MPI_ERR_COMM;
-	if (e ? e->kind != ERRH_COMM : !predefined(errhandler))
-		return MPI_ERR_ERRHANDLER;
-	ENTER_LOCAL();
-	MPI_Errhandler old = c->errh;
-	core_errh_ref(errhandler);
-	c->errh = errhandler;
-	core_errh_unref(old);
-	LEAVE_LOCAL(MPI_SUCCESS);
+	return c ? core_errh_set(&c->errh, errhandler, ERRH_COMM) : MPI_ERR_COMM;
 }
 
 int core_Comm_get_errhandler(MPI_Comm comm, MPI_Errhandler *errhandler)
@@ -114,6 +128,19 @@ static struct core_comm *default_comm(MPI_Comm *h)
 	return self_set ? &core_self : &core_world;
 }
 
+int core_raise(int kind, uint64_t object, MPI_Errhandler h, int errclass, const char *function)
+{
+	if (h == MPI_ERRORS_RETURN)
+		return errclass;
+	struct core_errh *e = errh_of(h);
+	if (!e) {
+		fflush(0); /* as the real library's exit does */
+		core_die("%s: %s", function, core_error_text(errclass));
+	}
+	core_front.errh(kind, e->fn, object, errclass);
+	return errclass;
+}
+
 int core_error(MPI_Comm comm, int errclass, const char *function)
 {
 	struct core_comm *c = core_comm_of(comm);
@@ -124,15 +151,35 @@ int core_error(MPI_Comm comm, int errclass, const char *function)
 	}
 	if (!c)
 		c = default_comm(&comm);
-	if (c->errh == MPI_ERRORS_RETURN)
-		return errclass;
-	struct core_errh *e = errh_of(c->errh);
-	if (!e) {
-		fflush(0); /* as the real library's exit does */
-		core_die("%s: %s", function, core_error_text(errclass));
-	}
-	core_front.comm_errh(e->fn, comm, errclass);
-	return errclass;
+	return core_raise(ERRH_COMM, VID(comm), c->errh, errclass, function);
+}
+
+int core_error_win(MPI_Win win, int errclass, const char *function)
+{
+	struct core_win *w = core_win_of(win);
+	return w ? core_raise(ERRH_WIN, VID(win), w->errh, errclass, function) : core_error(MPI_COMM_NULL, errclass, function);
+}
+
+int core_error_file(MPI_File file, int errclass, const char *function)
+{
+	struct core_file *f = core_file_of(file);
+	return core_raise(ERRH_FILE, f ? VID(file) : VID(MPI_FILE_NULL), f ? f->errh : core_file_errh, errclass, function);
+}
+
+int core_Win_call_errhandler(MPI_Win win, int errorcode)
+{
+	if (!core_win_of(win))
+		return MPI_ERR_WIN;
+	core_error_win(win, errorcode, "MPI_Win_call_errhandler");
+	return MPI_SUCCESS;
+}
+
+int core_File_call_errhandler(MPI_File fh, int errorcode)
+{
+	if (!core_file_of(fh) && fh != MPI_FILE_NULL)
+		return MPI_ERR_FILE;
+	core_error_file(fh, errorcode, "MPI_File_call_errhandler");
+	return MPI_SUCCESS;
 }
 
 static const char *const texts[] = {
@@ -203,7 +250,7 @@ static const char *const texts[] = {
 
 /* Codes and classes that the program has added: one array, by number. */
 static struct added {
-	int errclass; /* its own number: a class */
+	int errclass; /* its own number: a class; 0: removed */
 	char *text;
 } *added;
 static int nadded;
@@ -217,7 +264,8 @@ int core_last_used_code(void)
 
 static struct added *added_of(int code)
 {
-	return code >= FIRST_ADDED && code < FIRST_ADDED + nadded ? &added[code - FIRST_ADDED] : 0;
+	struct added *a = code >= FIRST_ADDED && code < FIRST_ADDED + nadded ? &added[code - FIRST_ADDED] : 0;
+	return a && a->errclass ? a : 0;
 }
 
 const char *core_error_text(int code)
@@ -263,6 +311,53 @@ int core_Add_error_string(int errorcode, const char *string)
 	ENTER_LOCAL();
 	core_free(a->text);
 	a->text = core_dup(string, strlen(string) + 1);
+	LEAVE_LOCAL(MPI_SUCCESS);
+}
+
+/* Numbers are not given out again; those at the end are no longer in use. */
+static void remove_code(struct added *a)
+{
+	ENTER_LOCAL();
+	core_lock(&added_lock);
+	core_free(a->text);
+	a->text = 0;
+	a->errclass = 0;
+	while (nadded && !added[nadded - 1].errclass)
+		nadded--;
+	core_unlock(&added_lock);
+	self_->state = state_;
+}
+
+/* A class that codes still belong to stays (MPI-4.1, 9.5). */
+int core_Remove_error_class(int errorclass)
+{
+	struct added *a = added_of(errorclass);
+	if (!a || a->errclass != errorclass || a->text)
+		return MPI_ERR_ARG;
+	for (int i = 0; i < nadded; i++)
+		if (added[i].errclass == errorclass && &added[i] != a)
+			return MPI_ERR_OTHER;
+	remove_code(a);
+	return MPI_SUCCESS;
+}
+
+int core_Remove_error_code(int errorcode)
+{
+	struct added *a = added_of(errorcode);
+	if (!a || a->errclass == errorcode || a->text)
+		return MPI_ERR_ARG;
+	remove_code(a);
+	return MPI_SUCCESS;
+}
+
+int core_Remove_error_string(int errorcode)
+{
+	struct added *a = added_of(errorcode);
+	if (!a || !a->text)
+		return MPI_ERR_ARG;
+	ENTER_LOCAL();
+	core_free(a->text);
+	a->text = 0;
 	LEAVE_LOCAL(MPI_SUCCESS);
 }
 

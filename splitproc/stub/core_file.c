@@ -8,6 +8,7 @@
 #include "core_file.h"
 
 struct core_table core_files;
+MPI_Errhandler core_file_errh = MPI_ERRORS_RETURN;
 
 volatile struct mana_thread *core_file_enter(struct core_file *f, int collective)
 {
@@ -36,7 +37,8 @@ static struct core_file *file_new(struct core_comm *c, uint64_t seed, MPI_File l
 	f->clock = core_clock_comm(f->gid);
 	f->name = core_dup(name, strlen(name) + 1);
 	f->amode = amode;
-	f->errh = MPI_ERRORS_RETURN;
+	f->errh = core_file_errh;
+	core_errh_ref(f->errh);
 	f->disp = -1;
 	f->etype = f->filetype = MPI_BYTE;
 	core_copy_name(f->datarep, "native", sizeof f->datarep);
@@ -197,17 +199,12 @@ int core_File_get_info(MPI_File fh, MPI_Info *info_used)
 	LEAVE_LOCAL(MPI_SUCCESS);
 }
 
-/* Without a file: what files opened from now on would get. */
 int core_File_set_errhandler(MPI_File file, MPI_Errhandler errhandler)
 {
 	struct core_file *f = core_file_of(file);
-	if (!f)
-		return file == MPI_FILE_NULL ? MPI_SUCCESS : MPI_ERR_FILE;
-	ENTER_LOCAL();
-	core_errh_ref(errhandler);
-	core_errh_unref(f->errh);
-	f->errh = errhandler;
-	LEAVE_LOCAL(MPI_SUCCESS);
+	if (!f && file != MPI_FILE_NULL)
+		return MPI_ERR_FILE;
+	return core_errh_set(f ? &f->errh : &core_file_errh, errhandler, ERRH_FILE);
 }
 
 int core_File_get_errhandler(MPI_File file, MPI_Errhandler *errhandler)
@@ -215,7 +212,7 @@ int core_File_get_errhandler(MPI_File file, MPI_Errhandler *errhandler)
 	struct core_file *f = core_file_of(file);
 	if (!f && file != MPI_FILE_NULL)
 		return MPI_ERR_FILE;
-	*errhandler = f ? f->errh : MPI_ERRORS_RETURN;
+	*errhandler = f ? f->errh : core_file_errh;
 	core_errh_ref(*errhandler);
 	return MPI_SUCCESS;
 }

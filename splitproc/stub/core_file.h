@@ -25,6 +25,7 @@ struct core_file {
 };
 
 HIDDEN extern struct core_table core_files;
+HIDDEN extern MPI_Errhandler core_file_errh; /* of MPI_FILE_NULL: what files get when they are opened */
 static inline struct core_file *core_file_of(MPI_File h)
 {
 	return VID(h) < VID_BASE ? 0 : core_table_get(&core_files, VID(h));

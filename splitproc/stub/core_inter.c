@@ -76,6 +76,7 @@ static int make(struct core_comm *l, int leader, uint64_t seed, const struct sid
 	/* On the private communicator no message of the program can be in the way. */
 	MPI_Comm local = l->lower, peer = core_private, lower = MPI_COMM_NULL;
 	int there = theirs->leader;
+	tag %= 0x7fff; /* below that of partitioned messages */
 	int rc = LOWER(self_, core_lower->f.Intercomm_create(local, leader, peer, there, tag, &lower));
 	if (rc != MPI_SUCCESS) {
 		core_free(remote);

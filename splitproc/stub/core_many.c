@@ -41,6 +41,8 @@ static void collect(struct many *m)
 		m->lower[i] = 0;
 		if (!r)
 			continue;
+		if (unlikely(r->poll && r->state == REQ_ACTIVE))
+			r->poll(core_self_thread(), r);
 		if (r->state == REQ_DONE) {
 			m->done++;
 			continue;
@@ -97,7 +99,7 @@ static int wait_below(volatile struct mana_thread *t, struct many *m, int mode, 
 	int ndone = 0, rc;
 
 	if (unlikely(m->soft)) {
-		/* generalized requests end in the upper half: look at both sides in turn */
+		/* generalized and partitioned requests end in the upper half: look at both sides in turn */
 		rc = LOWER_WAIT(t, core_lower->p.test(m->n, m->lower, MANA_WAIT_SOME, &ndone, m->which, m->st));
 		absorb(m, rc);
 		if (mana_ctl->intr != *seq)

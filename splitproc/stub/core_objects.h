@@ -50,7 +50,11 @@ HIDDEN void core_copy_name(char *dst, const char *src, size_t max);
 
 /* ---- start and restart ---- */
 HIDDEN int core_attach_lower(volatile struct mana_thread *t, int *rank, int *size);
+HIDDEN void core_attach_private(MPI_Comm lower);
 HIDDEN void core_time_restart(void);
+HIDDEN void core_init_library(int required);
+HIDDEN int core_finalize_library(void);
+HIDDEN extern int core_sessions_made; /* then the library stays until the process ends */
 struct core_file;
 HIDDEN int core_files_note(void); /* at a drain, after the messages */
 HIDDEN int core_file_rebuild(volatile struct mana_thread *t, struct core_file *f);
@@ -76,13 +80,17 @@ HIDDEN void core_info_drop(struct core_info *i);
 HIDDEN MPI_Info core_info_handle(struct core_info *i);              /* puts it into the table */
 
 /* ---- error handlers ---- */
-enum core_errh_kind { ERRH_COMM, ERRH_WIN, ERRH_FILE, ERRH_SESSION };
 struct core_errh {
 	uint32_t vid;
 	int refs, kind;
 	void *fn;
 };
 HIDDEN void core_errh_ref(MPI_Errhandler h), core_errh_unref(MPI_Errhandler h);
+/* What a failed call on an object does; h 0: none was ever set. */
+HIDDEN int core_raise(int kind, uint64_t object, MPI_Errhandler h, int errclass, const char *function);
+HIDDEN int core_errh_fits(MPI_Errhandler h, int kind); /* predefined, or made for such objects */
+/* Puts h in the place of *slot; an error class when it is of another kind. */
+HIDDEN int core_errh_set(MPI_Errhandler *slot, MPI_Errhandler h, int kind);
 HIDDEN const char *core_error_text(int code);
 HIDDEN int core_last_used_code(void);
 

@@ -164,6 +164,7 @@ static inline struct core_request *core_request_alloc(int kind)
 	r->type = MPI_BYTE;
 	r->aux = 0;
 	r->start = 0;
+	r->poll = 0;
 	r->release = 0;
 	return r;
 }

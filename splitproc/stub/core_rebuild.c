@@ -52,7 +52,7 @@ static int rebuild_world(volatile struct mana_thread *t)
 		rc = LOWER(t, core_lower->f.Comm_dup(world, &out));
 	if (rc != MPI_SUCCESS)
 		return fail("MPI_COMM_WORLD of rank ", (uint64_t)mine, rc);
-	core_private = out;
+	core_attach_private(out);
 	return 0;
 }
 

@@ -100,11 +100,14 @@ void core_request_seen(struct core_request *r, MPI_Request *h)
 /* A receive whose communicator was freed before a restart has nothing below; generalized requests never have. */
 static void wait_without_lower(volatile struct mana_thread *t, struct core_request *r, uint32_t *seq)
 {
-	if (r->kind != REQ_GENERALIZED)
+	if (r->kind != REQ_GENERALIZED && !r->poll)
 		core_die("a receive on a freed communicator cannot complete after a restart");
 	t->state = MANA_WAIT;
-	while (*(volatile uint8_t *)&r->state == REQ_ACTIVE && mana_ctl->intr == *seq)
+	while (*(volatile uint8_t *)&r->state == REQ_ACTIVE && mana_ctl->intr == *seq) {
 		mana_sys(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+		if (r->poll)
+			r->poll(t, r);
+	}
 	t->state = MANA_IN;
 	if (*(volatile uint8_t *)&r->state == REQ_ACTIVE)
 		*seq = core_gate(t);
@@ -139,6 +142,8 @@ void core_request_test(volatile struct mana_thread *t, struct core_request *r)
 	struct mana_status st = {.error = 0};
 	int done = 0, which, rc;
 
+	if (unlikely(r->poll && r->state == REQ_ACTIVE))
+		r->poll(t, r);
 	if (r->state != REQ_ACTIVE || !r->lower)
 		return;
 	rc = LOWER(t, core_lower->p.test(1, &r->lower, MANA_WAIT_ALL, &done, &which, &st));
@@ -315,7 +320,7 @@ int core_Cancel(MPI_Request *h)
 	if (!r)
 		return MPI_ERR_REQUEST;
 	ENTER();
-	if (r->state == REQ_INACTIVE || r->kind == REQ_COLL || r->kind == REQ_FILE)
+	if (r->state == REQ_INACTIVE || r->kind == REQ_COLL || r->kind == REQ_FILE || r->kind == REQ_PART)
 		LEAVE(MPI_ERR_REQUEST);
 	if (r->kind == REQ_GENERALIZED)
 		LEAVE(core_grequest_cancel(r));

@@ -8,15 +8,10 @@
 struct core_table core_wins;
 uint32_t core_win_count;
 
-static struct core_comm *comm_of(const struct core_win *w)
-{
-	return core_comm_of(w->comm);
-}
-
 /* The native window over the object's memory; errors come back to us. */
 static int make_lower(volatile struct mana_thread *t, struct core_win *w)
 {
-	MPI_Comm comm = comm_of(w)->lower;
+	MPI_Comm comm = core_win_comm(w)->lower;
 	MPI_Win lower = MPI_WIN_NULL;
 	int rc = w->flavor == MPI_WIN_FLAVOR_DYNAMIC
 	             ? LOWER(t, core_lower->f.Win_create_dynamic(MPI_INFO_NULL, comm, &lower))
@@ -39,32 +34,40 @@ static void destroy(struct core_win *w)
 	}
 	core_info_drop(w->info);
 	core_errh_unref(w->errh);
+	core_shm_drop(w->shm);
 	core_free(w->locks);
 	core_free(w);
 }
 
-static int create(struct core_win *w, MPI_Info info, MPI_Comm comm, MPI_Win *win)
+/* apart: of shared memory, whether this rank's part may lie apart from the others'. */
+static int create(struct core_win *w, MPI_Info info, MPI_Comm comm, int apart, MPI_Win *win)
 {
 	int rc = core_Comm_dup(comm, &w->comm);
 	if (rc) {
 		destroy(w);
 		return rc;
 	}
-	struct core_comm *c = comm_of(w);
+	MPI_Comm dup = w->comm;
+	struct core_comm *c = core_win_comm(w);
 	ENTER_COLL(c);
 	w->errh = MPI_ERRORS_ARE_FATAL;
 	w->model = MPI_WIN_UNIFIED;
 	w->info = core_info_copy(core_info_of(info));
 	w->locks = core_alloc((size_t)c->size * sizeof *w->locks);
-	rc = make_lower(self_, w);
+	if (w->flavor == MPI_WIN_FLAVOR_SHARED)
+		rc = core_shm_make(self_, w, c, apart);
+	if (!rc)
+		rc = make_lower(self_, w);
 	if (!rc) {
 		w->vid = core_table_add(&core_wins, w);
 		__atomic_add_fetch(&core_win_count, 1, __ATOMIC_RELAXED);
 		*win = HANDLE(MPI_Win, w->vid);
-	} else {
-		destroy(w);
+		LEAVE(rc);
 	}
-	LEAVE(rc);
+	destroy(w);
+	self_->state = MANA_OUT;
+	core_Comm_free(&dup);
+	return rc;
 }
 
 int core_Win_create(void *base, MPI_Aint size, MPI_Aint disp_unit, MPI_Info info, MPI_Comm comm, MPI_Win *win)
@@ -79,11 +82,16 @@ int core_Win_create(void *base, MPI_Aint size, MPI_Aint disp_unit, MPI_Info info
 	w->size = size;
 	w->disp_unit = (int)disp_unit;
 	w->flavor = MPI_WIN_FLAVOR_CREATE;
-	return create(w, info, comm, win);
+	return create(w, info, comm, 0, win);
 }
 
-static int allocate(MPI_Aint size, MPI_Aint disp_unit, int flavor, MPI_Info info, MPI_Comm comm, void *baseptr, MPI_Win *win)
+int core_Win_allocate(MPI_Aint size, MPI_Aint disp_unit, MPI_Info info, MPI_Comm comm, void *baseptr, MPI_Win *win)
 {
+	struct core_comm *c = core_comm_of(comm);
+	if (!c || c->inter)
+		return MPI_ERR_COMM;
+	if (size < 0)
+		return MPI_ERR_SIZE;
 	struct core_win *w = core_alloc(sizeof *w);
 	size_t bytes = ((size_t)size + 4095) & ~(size_t)4095;
 	if (bytes) {
@@ -97,25 +105,22 @@ static int allocate(MPI_Aint size, MPI_Aint disp_unit, int flavor, MPI_Info info
 	}
 	w->size = size;
 	w->disp_unit = (int)disp_unit;
-	w->flavor = flavor;
+	w->flavor = MPI_WIN_FLAVOR_ALLOCATE;
 	void *base = w->base;
-	int rc = create(w, info, comm, win);
+	int rc = create(w, info, comm, 0, win);
 	if (!rc)
 		*(void **)baseptr = base;
 	return rc;
 }
 
-int core_Win_allocate(MPI_Aint size, MPI_Aint disp_unit, MPI_Info info, MPI_Comm comm, void *baseptr, MPI_Win *win)
+static int wants_apart(const struct core_info *info)
 {
-	struct core_comm *c = core_comm_of(comm);
-	if (!c || c->inter)
-		return MPI_ERR_COMM;
-	if (size < 0)
-		return MPI_ERR_SIZE;
-	return allocate(size, disp_unit, MPI_WIN_FLAVOR_ALLOCATE, info, comm, baseptr, win);
+	for (struct core_info_entry *e = info ? info->first : 0; e; e = e->next)
+		if (!strcmp(e->key, "alloc_shared_noncontig"))
+			return !strcmp(e->value, "true");
+	return 0;
 }
 
-/* Memory that several ranks share would be saved once per rank: not offered yet. */
 int core_Win_allocate_shared(MPI_Aint size, MPI_Aint disp_unit, MPI_Info info, MPI_Comm comm, void *baseptr, MPI_Win *win)
 {
 	struct core_comm *c = core_comm_of(comm);
@@ -123,24 +128,14 @@ int core_Win_allocate_shared(MPI_Aint size, MPI_Aint disp_unit, MPI_Info info, M
 		return MPI_ERR_COMM;
 	if (size < 0)
 		return MPI_ERR_SIZE;
-	if (c->size > 1)
-		core_unsupported("MPI_Win_allocate_shared by more than one process");
-	return allocate(size, disp_unit, MPI_WIN_FLAVOR_SHARED, info, comm, baseptr, win);
-}
-
-int core_Win_shared_query(MPI_Win win, int rank, MPI_Aint *size, MPI_Aint *disp_unit, void *baseptr)
-{
-	struct core_win *w = core_win_of(win);
-	if (!w)
-		return MPI_ERR_WIN;
-	if (w->flavor != MPI_WIN_FLAVOR_SHARED)
-		return MPI_ERR_RMA_FLAVOR;
-	if (rank != 0 && rank != MPI_PROC_NULL)
-		return MPI_ERR_RANK;
-	*size = w->size;
-	*disp_unit = w->disp_unit;
-	*(void **)baseptr = w->base;
-	return MPI_SUCCESS;
+	struct core_win *w = core_alloc(sizeof *w);
+	w->size = size;
+	w->disp_unit = (int)disp_unit;
+	w->flavor = MPI_WIN_FLAVOR_SHARED;
+	int rc = create(w, info, comm, wants_apart(core_info_of(info)), win);
+	if (!rc)
+		*(void **)baseptr = w->base;
+	return rc;
 }
 
 int core_Win_create_dynamic(MPI_Info info, MPI_Comm comm, MPI_Win *win)
@@ -151,7 +146,7 @@ int core_Win_create_dynamic(MPI_Info info, MPI_Comm comm, MPI_Win *win)
 	struct core_win *w = core_alloc(sizeof *w);
 	w->flavor = MPI_WIN_FLAVOR_DYNAMIC;
 	w->disp_unit = 1;
-	return create(w, info, comm, win);
+	return create(w, info, comm, 0, win);
 }
 
 int core_Win_attach(MPI_Win win, void *base, MPI_Aint size)
@@ -199,7 +194,7 @@ int core_Win_free(MPI_Win *win)
 	if (rc)
 		return rc;
 	MPI_Comm comm = w->comm;
-	struct core_comm *c = comm_of(w);
+	struct core_comm *c = core_win_comm(w);
 	ENTER_COLL(c);
 	rc = LOWER(self_, core_lower->f.Win_free(&w->lower));
 	if (!rc) {
@@ -265,12 +260,7 @@ int core_Win_get_info(MPI_Win win, MPI_Info *info_used)
 int core_Win_set_errhandler(MPI_Win win, MPI_Errhandler errhandler)
 {
 	struct core_win *w = core_win_of(win);
-	if (!w)
-		return MPI_ERR_WIN;
-	core_errh_ref(errhandler);
-	core_errh_unref(w->errh);
-	w->errh = errhandler;
-	return MPI_SUCCESS;
+	return w ? core_errh_set(&w->errh, errhandler, ERRH_WIN) : MPI_ERR_WIN;
 }
 
 int core_Win_get_errhandler(MPI_Win win, MPI_Errhandler *errhandler)
@@ -335,7 +325,7 @@ static int list_windows(struct core_win ***out)
 	FOR_TABLE(&core_wins, w)
 	{
 		int i = n++;
-		for (; i > 0 && comm_of(list[i - 1])->gid > comm_of(w)->gid; i--)
+		for (; i > 0 && core_win_comm(list[i - 1])->gid > core_win_comm(w)->gid; i--)
 			list[i] = list[i - 1];
 		list[i] = w;
 	}
@@ -345,7 +335,7 @@ static int list_windows(struct core_win ***out)
 
 static int complete_window(volatile struct mana_thread *t, struct core_win *w)
 {
-	MPI_Comm comm = comm_of(w)->lower;
+	MPI_Comm comm = core_win_comm(w)->lower;
 	MPI_Win win = w->lower;
 	int fenced = w->fenced && !w->lock_all && !w->nlocks, all = 0;
 	int rc = LOWER(t, core_lower->f.Allreduce(&fenced, &all, 1, MPI_INT, MPI_MIN, comm));
@@ -353,7 +343,7 @@ static int complete_window(volatile struct mana_thread *t, struct core_win *w)
 		return LOWER(t, core_lower->f.Win_fence(0, win));
 	if (!rc && w->lock_all)
 		return LOWER(t, core_lower->f.Win_flush_all(win));
-	for (int i = 0, n = comm_of(w)->size; !rc && w->nlocks && i < n; i++)
+	for (int i = 0, n = core_win_comm(w)->size; !rc && w->nlocks && i < n; i++)
 		if (w->locks[i])
 			rc = LOWER(t, core_lower->f.Win_flush(i, win));
 	return rc;
@@ -361,25 +351,31 @@ static int complete_window(volatile struct mana_thread *t, struct core_win *w)
 
 int core_win_drain(volatile struct mana_thread *t)
 {
-	static const char why[] = "drain: a window is between MPI_Win_post or MPI_Win_start and its end";
 	struct core_win **list;
-	int n = list_windows(&list), open = 0, any = 0, rc = 0;
-	for (int i = 0; i < n; i++)
-		open |= list[i]->access || list[i]->exposure;
-	LOWER(t, core_lower->f.Allreduce(&open, &any, 1, MPI_INT, MPI_MAX, core_private));
-	if (any) {
-		memcpy((void *)mana_ctl->errmsg, why, sizeof why);
-		rc = -1;
-	}
+	int n = list_windows(&list), rc = 0;
 	for (int i = 0; i < n && !rc; i++)
 		rc = complete_window(t, list[i]) ? -1 : 0;
 	core_free(list);
 	return rc;
 }
 
+int core_win_save(void)
+{
+	struct core_win *w;
+	int n = 0;
+	FOR_TABLE(&core_wins, w)
+		if (w->shm) {
+			core_shm_save(w->shm);
+			n++;
+		}
+	return n;
+}
+
 static int rebuild(volatile struct mana_thread *t, struct core_win *w)
 {
-	int rc = make_lower(t, w);
+	int rc = w->shm ? core_shm_rebuild(t, w->shm, core_win_comm(w)->lower) : MPI_SUCCESS;
+	if (!rc)
+		rc = make_lower(t, w);
 	MPI_Win win = w->lower;
 	for (struct core_attached *a = w->attached; !rc && a; a = a->next) {
 		void *base = a->base;
@@ -388,13 +384,13 @@ static int rebuild(volatile struct mana_thread *t, struct core_win *w)
 	}
 	if (!rc && w->lock_all)
 		rc = LOWER(t, core_lower->f.Win_lock_all(0, win));
-	for (int i = 0, n = comm_of(w)->size; !rc && w->nlocks && i < n; i++) {
+	for (int i = 0, n = core_win_comm(w)->size; !rc && w->nlocks && i < n; i++) {
 		int type = w->locks[i];
 		if (type)
 			rc = LOWER(t, core_lower->f.Win_lock(type, i, 0, win));
 	}
 	int fenced = w->fenced && !w->lock_all && !w->nlocks, all = 0;
-	MPI_Comm comm = comm_of(w)->lower;
+	MPI_Comm comm = core_win_comm(w)->lower;
 	if (!rc)
 		rc = LOWER(t, core_lower->f.Allreduce(&fenced, &all, 1, MPI_INT, MPI_MIN, comm));
 	if (!rc && all)

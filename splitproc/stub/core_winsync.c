@@ -6,12 +6,20 @@
  */
 #include "core_win.h"
 
+/* No checkpoint is pending, so what the last one needed is in its images. */
+static void forget_saved(struct core_win *w)
+{
+	if (unlikely(w->shm) && !mana_ctl->pending)
+		core_shm_forget(w->shm);
+}
+
 #define ENTER_SYNC(w)                                     \
 	struct core_win *w = core_win_of(win);            \
 	if (unlikely(!w))                                 \
 		return MPI_ERR_WIN;                       \
 	ENTER();                                          \
 	self_->state = MANA_COLL;                         \
+	forget_saved(w);                                  \
 	MPI_Win lower = w->lower
 
 int core_Win_fence(int assert, MPI_Win win)
@@ -21,6 +29,7 @@ int core_Win_fence(int assert, MPI_Win win)
 		return MPI_ERR_WIN;
 	struct core_comm *c = core_comm_of(w->comm);
 	ENTER_COLL(c);
+	forget_saved(w);
 	MPI_Win lower = w->lower;
 	int rc = LOWER(self_, core_lower->f.Win_fence(assert, lower));
 	if (!rc)
@@ -99,88 +108,4 @@ int core_Win_sync(MPI_Win win)
 {
 	ENTER_SYNC(w);
 	LEAVE(LOWER(self_, core_lower->f.Win_sync(lower)));
-}
-
-/* ---- post, start, complete, wait ---- */
-
-/* The core's group as a group of the real library, for one call. */
-static int lower_group(volatile struct mana_thread *t, MPI_Group h, MPI_Group *out)
-{
-	struct core_group *g = core_group_of(h);
-	MPI_Group all;
-	if (!g)
-		return h == MPI_GROUP_EMPTY ? (*out = h, MPI_SUCCESS) : MPI_ERR_GROUP;
-	MPI_Comm world = core_world.lower;
-	int n = g->size, *ranks = g->ranks;
-	int rc = LOWER(t, core_lower->f.Comm_group(world, &all));
-	if (!rc)
-		rc = LOWER(t, core_lower->f.Group_incl(all, n, ranks, out));
-	if (!rc)
-		LOWER(t, core_lower->f.Group_free(&all));
-	return rc;
-}
-
-static void drop_group(volatile struct mana_thread *t, MPI_Group g)
-{
-	if (g != MPI_GROUP_EMPTY)
-		LOWER(t, core_lower->f.Group_free(&g));
-}
-
-int core_Win_start(MPI_Group group, int assert, MPI_Win win)
-{
-	ENTER_SYNC(w);
-	MPI_Group g;
-	int rc = lower_group(self_, group, &g);
-	if (!rc) {
-		rc = LOWER(self_, core_lower->f.Win_start(g, assert, lower));
-		drop_group(self_, g);
-	}
-	if (!rc) {
-		w->access = 1;
-		w->fenced = 0;
-	}
-	LEAVE(rc);
-}
-
-int core_Win_post(MPI_Group group, int assert, MPI_Win win)
-{
-	ENTER_SYNC(w);
-	MPI_Group g;
-	int rc = lower_group(self_, group, &g);
-	if (!rc) {
-		rc = LOWER(self_, core_lower->f.Win_post(g, assert, lower));
-		drop_group(self_, g);
-	}
-	if (!rc) {
-		w->exposure = 1;
-		w->fenced = 0;
-	}
-	LEAVE(rc);
-}
-
-int core_Win_complete(MPI_Win win)
-{
-	ENTER_SYNC(w);
-	int rc = LOWER(self_, core_lower->f.Win_complete(lower));
-	if (!rc)
-		w->access = 0;
-	LEAVE(rc);
-}
-
-int core_Win_wait(MPI_Win win)
-{
-	ENTER_SYNC(w);
-	int rc = LOWER(self_, core_lower->f.Win_wait(lower));
-	if (!rc)
-		w->exposure = 0;
-	LEAVE(rc);
-}
-
-int core_Win_test(MPI_Win win, int *flag)
-{
-	ENTER_SYNC(w);
-	int rc = LOWER(self_, core_lower->f.Win_test(lower, flag));
-	if (!rc && *flag)
-		w->exposure = 0;
-	LEAVE(rc);
 }

@@ -30,11 +30,16 @@
 			core_free(name); \
 	} while (0)
 
-/* A failed call: the communicator's error handler runs, then the program gets its own code. */
-__attribute__((cold, noinline)) static int front_fail(MPI_Comm comm, int errclass, const char *function)
-{
-	return prog_errcode_out(core_error(comm, errclass, function));
-}
+/* A failed call: the object's error handler runs, then the program gets its own code. */
+#define FRONT_FAIL(name, Handle, raise)                                                                             \
+	__attribute__((cold, noinline, unused)) static int name(Handle h, int errclass, const char *function)       \
+	{                                                                                                           \
+		return prog_errcode_out(raise(h, errclass, function));                                              \
+	}
+FRONT_FAIL(front_fail, MPI_Comm, core_error)
+FRONT_FAIL(front_fail_win, MPI_Win, core_error_win)
+FRONT_FAIL(front_fail_file, MPI_File, core_error_file)
+FRONT_FAIL(front_fail_session, MPI_Session, core_error_session)
 
 __attribute__((unused)) static void front_clip(char *to, const char *from, int room, int *length)
 {
@@ -123,7 +128,7 @@ EXPORT int PMPI_Win_get_attr(prog_Win win, int keyval, void *value, int *flag)
 {
 	int key = prog_keyval(keyval), rc = core_Win_get_attr(prog_win(win), key, value, flag);
 	if (rc)
-		return front_fail(MPI_COMM_NULL, rc, "MPI_Win_get_attr");
+		return front_fail_win(prog_win(win), rc, "MPI_Win_get_attr");
 	if (*flag && key < (int)VID_BASE)
 		*(void **)value = front_attribute(key, *(void **)value);
 	return 0;
@@ -269,16 +274,22 @@ static void front_op_call(void *fn, int large, void *in, void *inout, MPI_Count 
 	}
 }
 
-static void front_comm_errh(void *fn, MPI_Comm c, int errclass)
+/* A Fortran procedure gets the number of the object, which its virtual id is but for predefined communicators. */
+static void front_errh(int kind, void *fn, uint64_t object, int errclass)
 {
-	prog_Comm comm = prog_comm_out(c);
+	MPI_Comm h = (MPI_Comm)(uintptr_t)object;
+	prog_Comm comm = prog_comm_out(h);
+	prog_Win win = prog_win_out((MPI_Win)h);
+	prog_File file = prog_file_out((MPI_File)h);
+	prog_Session session = prog_session_out((MPI_Session)h);
+	void *const handle[] = {[ERRH_COMM] = &comm, [ERRH_WIN] = &win, [ERRH_FILE] = &file, [ERRH_SESSION] = &session};
 	int code = prog_errcode_out(errclass);
 	if (front_is_fortran(fn)) {
-		int number = front_comm_fint(comm);
+		int number = kind == ERRH_COMM ? front_comm_fint(comm) : (int)object;
 		((void (*)(int *, int *))fn)(&number, &code);
 		return;
 	}
-	((void (*)(prog_Comm *, int *, ...))fn)(&comm, &code);
+	((void (*)(void *, int *, ...))fn)(handle[kind], &code);
 }
 
 static int front_comm_copy_attr(void *fn, MPI_Comm c, int keyval, void *extra, void *in, void *out, int *flag)
@@ -318,7 +329,7 @@ static int front_type_delete_attr(void *fn, MPI_Datatype t, int keyval, void *va
 const struct core_front core_front = {
     .abi = PROG_ABI,
     .op_call = front_op_call,
-    .comm_errh = front_comm_errh,
+    .errh = front_errh,
     .comm_copy_attr = front_comm_copy_attr,
     .comm_delete_attr = front_comm_delete_attr,
     .type_copy_attr = front_type_copy_attr,

@@ -37,9 +37,11 @@ struct core_request *core_request_new(int kind, struct core_comm *c)
 	return r;
 }
 
-static void call_errh(void *fn, MPI_Comm c, int errclass)
+static void call_errh(int kind, void *fn, uint64_t object, int errclass)
 {
-	((void (*)(MPI_Comm *, int *, ...))fn)(&c, &errclass);
+	MPI_Comm c = (MPI_Comm)object; /* what an int * or a handle * finds there is the same for every kind */
+	(void)kind;
+	((MPI_Comm_errhandler_function *)fn)(&c, &errclass);
 }
 static void call_op(void *fn, int large, void *in, void *inout, MPI_Count n, MPI_Datatype t)
 {
@@ -64,9 +66,18 @@ static int type_delete(void *fn, MPI_Datatype t, int keyval, void *value, void *
 	return ((MPI_Type_delete_attr_function *)fn)(t, keyval, value, extra);
 }
 const struct core_front core_front = {
-	.abi = "std", .op_call = call_op, .comm_errh = call_errh, .comm_copy_attr = comm_copy,
+	.abi = "std", .op_call = call_op, .errh = call_errh, .comm_copy_attr = comm_copy,
 	.comm_delete_attr = comm_delete, .type_copy_attr = type_copy, .type_delete_attr = type_delete,
 };
+
+/* start.c, core_part.c, core_inter.c */
+int mana_pid;
+struct core_comm core_parts;
+int core_Intercomm_create(MPI_Comm local, int leader, MPI_Comm peer, int there, int tag, MPI_Comm *out)
+{
+	(void)local, (void)leader, (void)peer, (void)there, (void)tag, (void)out;
+	return MPI_ERR_INTERN;
+}
 
 /* ---- communicators: lists of the program's world ranks ---- */
 

@@ -24,6 +24,10 @@ volatile struct mana_thread *core_thread_new(void)
 }
 
 /* No windows here. */
+int core_win_save(void)
+{
+	return 0;
+}
 int core_win_drain(volatile struct mana_thread *t)
 {
 	(void)t;
