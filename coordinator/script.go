@@ -28,6 +28,7 @@ type script struct {
 	Command   string // dmtcp_restart or, for an MPI job, mana_restart
 	Dir       string // of an MPI job
 	MPI       bool
+	Ranks     int
 	Processes int
 	Hosts     []scriptHost
 }
@@ -69,7 +70,7 @@ func (c *Coordinator) writeScript(m *manifest.Manifest) error {
 
 func (c *Coordinator) script(m *manifest.Manifest) *script {
 	s := &script{Timestamp: m.Created.Format(time.ANSIC), CoordHost: "127.0.0.1", CoordPort: c.port,
-		Interval: c.intervalOption(), Processes: len(m.Images), MPI: m.Ranks > 0, Command: sibling("dmtcp_restart")}
+		Interval: c.intervalOption(), Processes: len(m.Images), Ranks: m.Ranks, MPI: m.Ranks > 0, Command: sibling("dmtcp_restart")}
 	for _, im := range m.Images {
 		i := slices.IndexFunc(s.Hosts, func(h scriptHost) bool { return h.Name == im.Host })
 		if i < 0 {

@@ -51,6 +51,26 @@ func TestRestartScript(t *testing.T) {
 	conclude(t, j, want)
 }
 
+// TestRestartScriptOfMPI runs the script as it is: it starts a coordinator and,
+// by the launcher, all ranks.
+func TestRestartScriptOfMPI(t *testing.T) {
+	for _, m := range libraries(t) {
+		t.Run(string(m), func(t *testing.T) {
+			p := program{name: "halo"}
+			want := reference(t, m, p, 2, 60)
+			spec, err := p.spec(m, 2, 60, pauseUS, "-")
+			j := checkpointed(t, spec, err)
+			must(t, j.Kill, j.StopCoordinator)
+			script := filepath.Join(j.Dir, "dmtcp_restart_script.sh")
+			launcher := "MANA_LAUNCHER=" + strings.Join(m.Mpirun(2), " ")
+			must(t, func() error {
+				return j.Start([]string{"/usr/bin/env", launcher, "MANA_LISTEN=127.0.0.1", "/bin/bash", script, "-p", "0"})
+			})
+			conclude(t, j, want)
+		})
+	}
+}
+
 // TestInterval lets the coordinator checkpoint by its own clock.
 func TestInterval(t *testing.T) {
 	spec, err := plains[0].spec(400, 0)
