@@ -47,7 +47,7 @@ const (
 // scanArg is struct pm_scan_arg.
 type scanArg struct {
 	size, flags, start, end, walkEnd uint64
-	vec                              uint64
+	vec                              unsafe.Pointer
 	vecLen, maxPages                 uint64
 	inverted, mask, anyOf, ret       uint64
 }
@@ -122,7 +122,7 @@ func (p *Pages) scan(r Range, a scanArg) ([]Range, error) {
 	var vec [512][3]uint64 // struct page_region: start, end, categories
 	a.size = uint64(unsafe.Sizeof(a))
 	a.start, a.end = r.Addr, r.Addr+r.Len
-	a.vec, a.vecLen = uint64(uintptr(unsafe.Pointer(&vec))), uint64(len(vec))
+	a.vec, a.vecLen = unsafe.Pointer(&vec), uint64(len(vec))
 	var out []Range
 	for a.start < a.end {
 		if p.noGuard {

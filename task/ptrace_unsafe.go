@@ -18,6 +18,7 @@ const (
 	kernelSigsetSize               = 8
 )
 
+// ptrace is for requests whose data is a number.
 func ptrace(req int, tid int, addr, data uintptr) error {
 	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, uintptr(req), uintptr(tid), addr, data, 0, 0)
 	if e != 0 {
@@ -26,38 +27,49 @@ func ptrace(req int, tid int, addr, data uintptr) error {
 	return nil
 }
 
+// ptraceData is for requests that read or write memory of ours. It takes a
+// pointer: a uintptr would not follow when the caller's stack is moved, and the
+// kernel would fill what is no longer there.
+func ptraceData(req int, tid int, addr uintptr, data unsafe.Pointer) error {
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, uintptr(req), uintptr(tid), addr, uintptr(data), 0, 0)
+	if e != 0 {
+		return e
+	}
+	return nil
+}
+
 func getSigMask(tid int) (uint64, error) {
 	var m uint64
-	err := ptrace(_PTRACE_GETSIGMASK, tid, kernelSigsetSize, uintptr(unsafe.Pointer(&m)))
+	err := ptraceData(_PTRACE_GETSIGMASK, tid, kernelSigsetSize, unsafe.Pointer(&m))
 	return m, err
 }
 
 func setSigMask(tid int, m uint64) error {
-	return ptrace(_PTRACE_SETSIGMASK, tid, kernelSigsetSize, uintptr(unsafe.Pointer(&m)))
+	return ptraceData(_PTRACE_SETSIGMASK, tid, kernelSigsetSize, unsafe.Pointer(&m))
 }
 
 func getRegs(tid int, r *Regs) error {
-	return ptrace(unix.PTRACE_GETREGS, tid, 0, uintptr(unsafe.Pointer(r)))
+	return ptraceData(unix.PTRACE_GETREGS, tid, 0, unsafe.Pointer(r))
 }
 
 func setRegs(tid int, r *Regs) error {
-	return ptrace(unix.PTRACE_SETREGS, tid, 0, uintptr(unsafe.Pointer(r)))
+	return ptraceData(unix.PTRACE_SETREGS, tid, 0, unsafe.Pointer(r))
 }
 
 func getRegSet(tid int, note int, buf []byte) (int, error) {
 	iov := unix.Iovec{Base: &buf[0], Len: uint64(len(buf))}
-	err := ptrace(unix.PTRACE_GETREGSET, tid, uintptr(note), uintptr(unsafe.Pointer(&iov)))
+	err := ptraceData(unix.PTRACE_GETREGSET, tid, uintptr(note), unsafe.Pointer(&iov))
 	return int(iov.Len), err
 }
 
 func setRegSet(tid int, note int, buf []byte) error {
 	iov := unix.Iovec{Base: &buf[0], Len: uint64(len(buf))}
-	return ptrace(unix.PTRACE_SETREGSET, tid, uintptr(note), uintptr(unsafe.Pointer(&iov)))
+	return ptraceData(unix.PTRACE_SETREGSET, tid, uintptr(note), unsafe.Pointer(&iov))
 }
 
 func getEventMsg(tid int) (uint64, error) {
 	var msg uint64
-	err := ptrace(unix.PTRACE_GETEVENTMSG, tid, 0, uintptr(unsafe.Pointer(&msg)))
+	err := ptraceData(unix.PTRACE_GETEVENTMSG, tid, 0, unsafe.Pointer(&msg))
 	return msg, err
 }
 
@@ -66,7 +78,7 @@ func getRSeq(tid int) (RSeq, error) {
 		ptr              uint64
 		size, sig, fl, _ uint32
 	}
-	err := ptrace(_PTRACE_GET_RSEQ_CONFIGURATION, tid, unsafe.Sizeof(c), uintptr(unsafe.Pointer(&c)))
+	err := ptraceData(_PTRACE_GET_RSEQ_CONFIGURATION, tid, unsafe.Sizeof(c), unsafe.Pointer(&c))
 	return RSeq{Ptr: c.ptr, Len: c.size, Sig: c.sig}, err
 }
 

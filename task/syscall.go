@@ -141,6 +141,9 @@ func (t *Task) once(gate, nr uint64, args []uint64) (uint64, error) {
 	if err := getRegs(t.TID, &r); err != nil {
 		return 0, fmt.Errorf("read registers: %w", err)
 	}
+	if r.Rip != gate+uint64(len(syscallInsn)) {
+		return 0, fmt.Errorf("it did not take place: rip is %#x, not behind the gate %#x, rax %#x", r.Rip, gate, r.Rax)
+	}
 	return r.Rax, nil
 }
 

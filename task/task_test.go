@@ -1,8 +1,10 @@
 package task
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -126,4 +128,51 @@ func TestSpawnTraced(t *testing.T) {
 			k.Cont(sig)
 		}
 	})
+}
+
+// TestStackMoves makes remote calls while the collector moves the caller's stack,
+// which has been deep before: the kernel must write registers to where the
+// variable is then.
+func TestStackMoves(t *testing.T) {
+	c := sleeper(t)
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				runtime.GC()
+			}
+		}
+	}()
+	onTracer(t, func() error {
+		k, err := Seize(c.Process.Pid)
+		if err != nil {
+			return err
+		}
+		if _, err := k.InterruptWait(5 * time.Second); err != nil {
+			return err
+		}
+		for end := time.Now().Add(500 * time.Millisecond); time.Now().Before(end); {
+			deepen(200)
+			for range 20 {
+				if pid, err := k.Getpid(); err != nil || pid != c.Process.Pid {
+					return fmt.Errorf("remote getpid = %d, %v", pid, err)
+				}
+			}
+		}
+		return k.Detach(0)
+	})
+}
+
+// deepen makes the stack grow.
+func deepen(n int) int {
+	var room [32]int
+	if n == 0 {
+		return room[0]
+	}
+	room[n%32] = deepen(n - 1)
+	return room[(n+1)%32]
 }
