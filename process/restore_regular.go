@@ -31,6 +31,9 @@ func (r *Restored) openPath(f *File) (int, error) {
 // cannot be reached any more the restarter's takes its place, for a program
 // should not fail to come back because a log file is gone.
 func (r *Restored) openRegularOrStdio(f *File) (int, error) {
+	if r.ownOutput(f) {
+		return r.openStdio(f)
+	}
 	fd, err := r.openRegular(f)
 	unreachable := errors.Is(err, os.ErrPermission) || errors.Is(err, os.ErrNotExist)
 	if !unreachable || !r.standard(f) {
@@ -38,6 +41,25 @@ func (r *Restored) openRegularOrStdio(f *File) (int, error) {
 	}
 	r.opt.Warn("fd %d goes where the restarter's goes: %v", f.FD, err)
 	return r.openStdio(f)
+}
+
+// ownOutput tells whether the file is the very one that the restarter's output
+// goes to, as the log of a requeued batch job is. Others write to it too, so it
+// is not cut back to its length at the checkpoint, and the position is shared.
+func (r *Restored) ownOutput(f *File) bool {
+	if f.Deleted || f.Flags&unix.O_ACCMODE == unix.O_RDONLY || !r.standard(f) {
+		return false
+	}
+	out := r.opt.Stdio[stdioNumber(f)]
+	if out == nil {
+		return false
+	}
+	theirs, err := os.Stat(f.Path)
+	if err != nil {
+		return false
+	}
+	ours, err := out.Stat()
+	return err == nil && os.SameFile(theirs, ours)
 }
 
 // openRegular opens a file at its saved position.

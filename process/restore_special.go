@@ -167,15 +167,19 @@ func (r *Restored) anyTTY(f *File) (int, error) {
 // openStdio duplicates the restarter's own input or output: the one of the
 // same number, or by direction.
 func (r *Restored) openStdio(f *File) (int, error) {
-	n := f.FD
-	if n > 2 {
-		n = 1
-		if f.Flags&unix.O_ACCMODE == unix.O_RDONLY {
-			n = 0
-		}
-	}
-	fd, err := r.main.Fcntl(r.stdioFDs[n], unix.F_DUPFD, uint64(r.fdBase))
+	fd, err := r.main.Fcntl(r.stdioFDs[stdioNumber(f)], unix.F_DUPFD, uint64(r.fdBase))
 	return int(fd), err
+}
+
+// stdioNumber is which of the restarter's descriptors stands in for the file.
+func stdioNumber(f *File) int {
+	switch {
+	case f.FD <= 2:
+		return f.FD
+	case f.Flags&unix.O_ACCMODE == unix.O_RDONLY:
+		return 0
+	}
+	return 1
 }
 
 // standard tells whether something that led out of the saved process stood at one
