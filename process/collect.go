@@ -32,7 +32,7 @@ type captured struct {
 
 // stopped reads everything that must be read now.
 func (c *collector) stopped() error {
-	for _, step := range []func() error{c.identity, c.relations, c.zombies, c.memoryMap, c.threads, c.signals, c.timers, c.descriptors} {
+	for _, step := range []func() error{c.identity, c.relations, c.zombies, c.memoryMap, c.threads, c.signals, c.dying, c.timers, c.descriptors} {
 		if err := step(); err != nil {
 			return fmt.Errorf("collect the state of process %d: %w", c.pid, err)
 		}

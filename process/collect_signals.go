@@ -18,6 +18,39 @@ func (c *collector) signals() error {
 	return err
 }
 
+// endless are the signals that do not end a process by default (signal(7)).
+const endless = 1<<(unix.SIGCHLD-1) | 1<<(unix.SIGCONT-1) | 1<<(unix.SIGURG-1) | 1<<(unix.SIGWINCH-1) |
+	1<<(unix.SIGSTOP-1) | 1<<(unix.SIGTSTP-1) | 1<<(unix.SIGTTIN-1) | 1<<(unix.SIGTTOU-1)
+
+// dying refuses a process that a signal ends as soon as it goes on: what is
+// restarted from its image would end at once too. A batch system sends such
+// signals at any moment, and the checkpoint before must outlast them.
+func (c *collector) dying() error {
+	f, err := status(c.pid, "")
+	if err != nil {
+		return err
+	}
+	caught, _ := strconv.ParseUint(f["SigCgt"], 16, 64)
+	ignored, _ := strconv.ParseUint(f["SigIgn"], 16, 64)
+	fatal := func(pending []SigInfo, mask uint64) error {
+		for _, info := range pending {
+			sig := unix.Signal(binary.LittleEndian.Uint32(info))
+			if (caught|ignored|mask|endless)>>(sig-1)&1 == 0 {
+				return refuse(c.pid, "is being ended by %v", sig)
+			}
+		}
+		return nil
+	}
+	everywhere := ^uint64(0) // blocked by all threads
+	for _, t := range c.st.Threads {
+		everywhere &= t.SigMask
+		if err := fatal(t.Pending, t.SigMask); err != nil {
+			return err
+		}
+	}
+	return fatal(c.st.Pending, everywhere)
+}
+
 // actions reads the dispositions that are not the default, which a fork child
 // has too.
 func (c *collector) actions(t *task.Task) error {

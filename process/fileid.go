@@ -18,6 +18,9 @@ func (c *collector) identifyFiles() {
 	if unix.Stat(exe, &st) == nil {
 		fill(&c.st.Exe, &st)
 		c.st.Exe.BuildID = buildID(exe)
+	} else if unix.Stat(c.st.Exe.Path, &st) == nil { // it has ended since
+		fill(&c.st.Exe, &st)
+		c.st.Exe.BuildID = buildID(c.st.Exe.Path)
 	}
 	known := map[string]*FileID{}
 	for i := range c.st.VMAs {

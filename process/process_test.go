@@ -231,3 +231,28 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("a traced program: %v", err)
 	}
 }
+
+// TestDying sends signals to a frozen program: it is saved unless one of them
+// is going to end it.
+func TestDying(t *testing.T) {
+	p := exec.Command("sleep", "60")
+	p.Start()
+	t.Cleanup(func() { p.Process.Kill(); p.Wait() })
+	for _, sig := range []syscall.Signal{syscall.SIGWINCH, syscall.SIGTERM} {
+		f, err := Freeze(p.Process.Pid, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Process.Signal(sig)
+		s, err := f.Snapshot()
+		if err == nil {
+			s.Close()
+		}
+		if _, err := f.Thaw(); err != nil {
+			t.Fatal(err)
+		}
+		if ends := sig == syscall.SIGTERM; ends != (err != nil && strings.Contains(err.Error(), "is being ended by terminated")) {
+			t.Errorf("%v: %v", sig, err)
+		}
+	}
+}
