@@ -44,7 +44,7 @@ test: build
 
 # MANA_E2E_CYCLES=10 for the full number of checkpoint-kill-restart cycles.
 e2e: build
-	MANA_E2E=1 MANA_BINARY=$(CURDIR)/bin/mana $(GO) test -count=1 -timeout 60m ./e2e
+	MANA_E2E=1 MANA_BINARY=$(CURDIR)/bin/mana $(GO) test -count=1 -parallel 6 -timeout 60m ./e2e
 
 fuzz:
 	@for p in $$($(GO) list ./...); do \
@@ -74,6 +74,9 @@ install: build
 	install -m 0644 README.md docs/*.md $(DATA)/doc/mana
 	install -m 0644 contrib/modulefiles/mana.lua $(DATA)/modulefiles/mana/$(VERSION).lua
 	install -m 0644 contrib/modulefiles/mana.tcl $(DATA)/modulefiles/mana/$(VERSION)
+	install -d $(DATA)/mana/nersc_cr $(DATA)/mana/slurm
+	install -m 0644 contrib/nersc_cr/cr_functions.sh $(DATA)/mana/nersc_cr
+	install -m 0755 contrib/slurm/*.slurm $(DATA)/mana/slurm
 	@for n in $(filter-out dmtcp_nocheckpoint,$(NAMES)); do \
 	  ln -sf mana $(DATA)/bash-completion/completions/$$n; \
 	  ln -sf mana.fish $(DATA)/fish/vendor_completions.d/$$n.fish; done
