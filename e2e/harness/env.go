@@ -127,7 +127,20 @@ func (e *Env) install(binary string) error {
 			return err
 		}
 	}
-	return nil
+	return e.installShare("contrib/nersc_cr/cr_functions.sh", "share/mana/nersc_cr")
+}
+
+// installShare copies a file of the source tree where make install puts it.
+func (e *Env) installShare(file, dir string) error {
+	data, err := os.ReadFile(filepath.Join(e.Root, file))
+	if err != nil {
+		return err
+	}
+	target := filepath.Join(e.Dir, dir)
+	if err := os.MkdirAll(target, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(target, filepath.Base(file)), data, 0o644)
 }
 
 // Mkdir makes a fresh directory that the account owns.
