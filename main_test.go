@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,7 +71,7 @@ func newPlace(t *testing.T) *place {
 	p.check(os.WriteFile(filepath.Join(p.bin, "mana"), exe, 0o755))
 	p.check(os.WriteFile(filepath.Join(p.bin, "counter"), exe, 0o755))
 	for _, n := range []string{"dmtcp_coordinator", "dmtcp_launch", "dmtcp_restart", "dmtcp_command", "dmtcp_nocheckpoint",
-		"mana_coordinator", "mana_launch", "mana_restart", "mana_status"} {
+		"mana_coordinator", "mana_start_coordinator", "mana_launch", "mana_restart", "mana_status"} {
 		p.check(os.Symlink("mana", filepath.Join(p.bin, n)))
 	}
 	if os.Geteuid() == 0 {
@@ -222,4 +223,15 @@ func (p *place) mustRun(name string, args ...string) string {
 		p.t.Fatalf("%s %v: rc %d, stderr %q", name, args, rc, errOut)
 	}
 	return out
+}
+
+// freePort is one on which nobody listens.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }

@@ -7,9 +7,11 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"mana/cli"
@@ -176,6 +178,18 @@ func manaMain(name string, o *options) int {
 	if err != nil {
 		return cli.Die(name, 3, fmt.Errorf("the coordinator on %s did not start: %w", wire.LocalName(), err))
 	}
+	dropOldRC(rc)
 	fmt.Printf("*** Coordinator/job information written to %s\n", rc)
 	return 0
+}
+
+// dropOldRC removes the information files of Slurm jobs that have long ended.
+func dropOldRC(rc string) {
+	const week = 7 * 24 * time.Hour
+	old, _ := filepath.Glob(filepath.Join(filepath.Dir(rc), ".mana-slurm-*.rc"))
+	for _, path := range old {
+		if st, err := os.Stat(path); err == nil && path != rc && time.Since(st.ModTime()) > week {
+			os.Remove(path)
+		}
+	}
 }

@@ -23,7 +23,7 @@ type options struct {
 	Timeout      int    `help:"Exit after this many seconds, also with live clients."`
 	StaleTimeout int    `default:"28800" help:"Exit after this many seconds without a client; -1 for never."`
 	Daemon       bool   `help:"Run in the background."`
-	Interval     string `short:"i" default:"0" help:"Seconds between checkpoints (default 0: none), or auto to choose them from what a checkpoint costs."`
+	Interval     string `short:"i" env:"DMTCP_CHECKPOINT_INTERVAL" default:"0" help:"Seconds between checkpoints (default 0: none), or auto to choose them from what a checkpoint costs."`
 	MTBF         string `name:"mtbf" env:"MANA_MTBF" help:"Mean time between failures of the job, as in 36h, for -i auto (default 24h)."`
 	Keep         int    `env:"MANA_KEEP" default:"2" help:"Generations of images to keep (0: all)."`
 	CoordLogfile string `env:"DMTCP_COORD_LOG_FILENAME" help:"File to log to."`

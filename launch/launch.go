@@ -29,6 +29,9 @@ func Main(name string, args []string) int {
 	}
 	if len(o.Command) == 0 {
 		fmt.Printf("%s(For help: %s --help)\n", cli.VersionText(name), name)
+		if strings.HasPrefix(name, "mana") {
+			return 1
+		}
 		return cli.FailRC()
 	}
 	if strings.HasPrefix(name, "mana") {
