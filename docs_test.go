@@ -88,6 +88,36 @@ func TestOptionsAreDocumented(t *testing.T) {
 	}
 }
 
+// bashOffers is what bash offers for the last of some words.
+func bashOffers(t *testing.T, words ...string) []string {
+	t.Helper()
+	out, err := exec.Command("bash", append([]string{"-c", `source contrib/completions/bash/mana
+		COMP_WORDS=("$0" "$@") COMP_CWORD=$#; _mana_tools; printf '%s\n' "${COMPREPLY[@]}"`}, words...)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("bash completion of %v: %v: %s", words, err, out)
+	}
+	return strings.Fields(string(out))
+}
+
+// The one binary's roles are completed, and their options as under their own names.
+func TestRoleCompletion(t *testing.T) {
+	if got := bashOffers(t, "mana", "in"); !slices.Equal(got, []string{"inspect"}) {
+		t.Errorf("mana in: %v", got)
+	}
+	for role, tool := range map[string]string{"inspect": "mana_inspect", "doctor": "mana_doctor", "launch": "dmtcp_launch", "status": "mana_status"} {
+		if got, want := bashOffers(t, "mana", role, "-"), bashOffers(t, tool, "-"); !slices.Equal(got, want) {
+			t.Errorf("mana %s: %v, %s: %v", role, got, tool, want)
+		}
+	}
+	for _, role := range bashOffers(t, "mana", "") {
+		cmd := exec.Command(os.Args[0], role, "--help")
+		cmd.Args[0] = "mana_" // dispatched like mana
+		if out, err := cmd.CombinedOutput(); err != nil && strings.Contains(string(out), "no role is called") {
+			t.Errorf("mana %s: %s", role, out)
+		}
+	}
+}
+
 // sources is the text of all code that prints messages.
 func sources(t *testing.T) string {
 	t.Helper()
@@ -119,5 +149,52 @@ func TestMessagesAreReal(t *testing.T) {
 	}
 	if rows < 20 {
 		t.Errorf("found only %d messages", rows)
+	}
+}
+
+// Every function and file that the guide for MPI functions names exists.
+func TestAddingMPIIsReal(t *testing.T) {
+	guide := read(t, "docs/adding-mpi.md")
+	var code strings.Builder
+	for _, pattern := range []string{"splitproc/gen/*.go", "splitproc/stub/*.[ch]", "splitproc/adapter/*.[ch]", "e2e/*.go", "splitproc/gen/tables/*.json"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no %s: %v", pattern, err)
+		}
+		for _, f := range files {
+			code.WriteString(filepath.Base(f) + "\n" + read(t, f))
+		}
+	}
+	names := regexp.MustCompile("\\b(core_[a-z_0-9]+(?:\\.c)?|ENTER_COLL|ENTER|LEAVE|LOWER|mana_[a-z_]+|MPI_ERR_[A-Z_]+)\\b").FindAllString(guide, -1)
+	for _, m := range regexp.MustCompile("`([a-z_]+\\.(?:go|json|c))`|`(forwarded|roles|loops|traps|nb-collective|collective-persistent)`").FindAllStringSubmatch(guide, -1) {
+		names = append(names, m[1]+m[2])
+	}
+	if len(names) < 20 {
+		t.Fatalf("only %v", names)
+	}
+	for _, n := range names {
+		if n != "core_" && !strings.Contains(code.String(), n) {
+			t.Errorf("the guide names %s, which is nowhere", n)
+		}
+	}
+	for _, m := range regexp.MustCompile("`((?:splitproc|e2e)/[\\w/.]+)`").FindAllStringSubmatch(guide, -1) {
+		if _, err := os.Stat(m[1]); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Links between the documents lead somewhere.
+func TestLinks(t *testing.T) {
+	files, err := filepath.Glob("docs/*.md")
+	if err != nil || len(files) < 5 {
+		t.Fatal(files, err)
+	}
+	for _, f := range append(files, "README.md", "splitproc/stub/README.md") {
+		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`).FindAllStringSubmatch(read(t, f), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(f), m[1])); err != nil {
+				t.Errorf("%s: %v", f, err)
+			}
+		}
 	}
 }

@@ -109,3 +109,14 @@ complete -c mana_doctor -s c -l ckptdir -x -a '(__fish_complete_directories)' -d
 complete -c mana_doctor -l json -d 'Answer with one line of JSON'
 complete -c mana_doctor -s q -l quiet -d 'Only what does not work'
 complete -c mana_doctor -x -a '(__fish_complete_subcommand)'
+
+# A role of the one binary is completed as under its own name.
+function __mana_role
+    set -l words (commandline -opc) (commandline -ct)
+    set -l tool mana_$words[2]
+    test $words[2] = command; and set tool dmtcp_command
+    complete -C "$tool $words[3..-1]"
+end
+complete -c mana -f
+complete -c mana -n __fish_use_subcommand -a 'coordinator launch restart command status inspect doctor nocheckpoint help version'
+complete -c mana -n 'not __fish_use_subcommand' -a '(__mana_role)'
