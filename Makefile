@@ -2,6 +2,7 @@
 # make deps     install what building and testing need (as root, Debian/Ubuntu)
 # make test     all tests
 # make e2e      end-to-end tests: programs under checkpoint and restart (minutes)
+# make apps     large applications (Quantum ESPRESSO, NWChem, CP2K, ...); make apps-deps installs them
 # make bench    mana against no mana, side by side
 # make conformance SUITE=dir   a built MPI test suite, natively and under mana (docs/conformance.md)
 # make demo     checkpoint, kill and restart a real MPI job (HPCC)
@@ -23,7 +24,7 @@ export CGO_ENABLED := 0
 # A distribution's own go may be older than go.mod asks for, a newer one beside it.
 export PATH := $(PATH):/usr/local/go/bin:/usr/lib/go/bin
 
-.PHONY: packages packages-check all build deps test e2e fuzz bench conformance demo install lint clean
+.PHONY: packages packages-check all build deps test e2e apps apps-deps fuzz bench conformance demo install lint clean
 
 all: build
 
@@ -37,6 +38,9 @@ include splitproc/payload.mk
 deps:
 	./.ci/deps
 
+apps-deps:
+	./.ci/deps apps
+
 test: build
 	$(GO) vet ./...
 	$(GO) test -timeout 20m ./...
@@ -45,6 +49,9 @@ test: build
 # MANA_E2E_CYCLES=10 for the full number of checkpoint-kill-restart cycles.
 e2e: build
 	MANA_E2E=1 MANA_BINARY=$(CURDIR)/bin/mana $(GO) test -count=1 -parallel 6 -timeout 60m ./e2e
+
+apps: build
+	MANA_E2E=1 MANA_E2E_APPS=1 MANA_BINARY=$(CURDIR)/bin/mana $(GO) test -count=1 -timeout 120m -v -run '^TestApps$$' ./e2e
 
 fuzz:
 	@for p in $$($(GO) list ./...); do \

@@ -55,8 +55,14 @@ func (e *Env) NewNative(spec Spec) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	return j, j.Start(j.wrap(j.Command))
+	return j, j.Begin()
 }
+
+// NewNativeIdle makes the directories for a program that Begin starts without the product.
+func (e *Env) NewNativeIdle(spec Spec) (*Job, error) { return e.newJob(spec) }
+
+// Begin starts the program without the product.
+func (j *Job) Begin() error { return j.Start(j.wrap(j.Command)) }
 
 func (e *Env) newJob(spec Spec) (*Job, error) {
 	dir, err := e.Mkdir("j")

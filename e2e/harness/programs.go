@@ -61,6 +61,20 @@ func (e *Env) Program(m MPI, name string) (string, error) {
 	return e.compile(filepath.Join(string(m), name), "mpicc."+string(m), append(args, src, "-lm", "-lpthread")...)
 }
 
+// App compiles testdata/apps/<source> with the compiler wrapper that a library's package brings.
+func (e *Env) App(tool, source string) (string, error) {
+	if _, err := exec.LookPath(tool); err != nil {
+		return "", err
+	}
+	src := filepath.Join(e.Root, "e2e", "testdata", "apps", source)
+	flags, err := sourceFlags(src)
+	if err != nil {
+		return "", err
+	}
+	target := strings.TrimSuffix(source, filepath.Ext(source))
+	return e.compile(filepath.Join(tool, target), tool, append([]string{"-O2", "-g", src}, flags...)...)
+}
+
 // Plain compiles testdata/plain/<name>, a C or Go source or a script, and
 // returns the command that runs it. A name that ends in ".static" is linked so.
 func (e *Env) Plain(name string) ([]string, error) {
