@@ -22,6 +22,7 @@ type options struct {
 	suite, mpi, dirs, only, mode, lists, binary, cache, log string
 	ranks, sample, attempts                                 int
 	seed                                                    uint64
+	limit                                                   time.Duration
 	verbose                                                 bool
 }
 
@@ -39,6 +40,7 @@ func main() {
 	flag.IntVar(&o.ranks, "ranks", 4, "most ranks to use")
 	flag.IntVar(&o.sample, "sample", 0, "run only so many entries, chosen at random")
 	flag.IntVar(&o.attempts, "attempts", 4, "runs of one entry to get a checkpoint into")
+	flag.DurationVar(&o.limit, "limit", time.Minute, "how long a test may take natively")
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()%1e9), "of the random moments")
 	flag.BoolVar(&o.verbose, "v", false, "a line for every entry")
 	flag.Parse()
@@ -84,7 +86,7 @@ func (o *options) run() (int, error) {
 		return 0, err
 	}
 	defer env.Close()
-	r := &runner{env: env, suite: suite, mpi: mpi, attempts: o.attempts, random: random}
+	r := &runner{env: env, suite: suite, mpi: mpi, attempts: o.attempts, limit: o.limit, random: random}
 	return o.all(r, entries, known)
 }
 

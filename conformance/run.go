@@ -24,7 +24,8 @@ type runner struct {
 	env      *harness.Env
 	suite    *Suite
 	mpi      harness.MPI
-	attempts int // at hitting an entry with a checkpoint
+	attempts int           // at hitting an entry with a checkpoint
+	limit    time.Duration // of native runs
 	random   *rand.Rand
 }
 
@@ -39,7 +40,7 @@ func (r *runner) native(e *Entry) Outcome {
 		return Outcome{ID: e.ID(), Fault: err.Error()}
 	}
 	defer j.Close()
-	return r.finish(j, e, e.Limit, "")
+	return r.finish(j, e, min(e.Limit, r.limit), "")
 }
 
 // under runs an entry under the product without disturbing it.
@@ -138,7 +139,7 @@ func (r *runner) finish(j *harness.Job, e *Entry, limit time.Duration, before st
 	o := Outcome{ID: e.ID(), Took: time.Since(began)}
 	var hang *harness.ErrHang
 	if errors.As(err, &hang) {
-		o.Fault, o.Detail = fmt.Sprintf("hangs (%v)", limit), err.Error()
+		o.Fault, o.Detail = fmt.Sprintf("not over after %v", limit), err.Error()
 		if err := j.KillTree(); err != nil {
 			o.Detail += "\n" + err.Error()
 		}

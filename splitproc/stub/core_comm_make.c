@@ -159,28 +159,26 @@ int core_Comm_split_type(MPI_Comm comm, int split_type, int key, MPI_Info info, 
 
 /* Not by a split: MPICH 4.0 hangs on what that gives when the first process of
  * a side has no colour. */
-static int create_inter(struct core_comm *p, const struct core_group *g, MPI_Comm *newcomm)
+static int create_inter(struct core_comm *p, int n, const int *at, MPI_Comm *newcomm)
 {
 	struct core_comm *c = 0;
 	MPI_Comm lower = MPI_COMM_NULL;
 	ENTER_COLL(p);
 	uint64_t seed = core_comm_child_gid(p);
-	int *at = core_alloc(((size_t)g->size + 1) * sizeof *at), rc = MPI_SUCCESS;
-	for (int i = 0; i < g->size; i++) {
-		at[i] = 0;
-		while (at[i] < p->size && p->world[at[i]] != g->ranks[i])
-			at[i]++;
-		if (at[i] == p->size)
-			rc = MPI_ERR_GROUP;
-	}
 	MPI_Comm from = p->lower;
-	if (rc == MPI_SUCCESS)
-		rc = LOWER(self_, core_lower->p.comm_create(from, g->size, at, &lower));
+	int rc = LOWER(self_, core_lower->p.comm_create(from, n, at, &lower));
 	if (rc == MPI_SUCCESS)
 		rc = core_comm_child(self_, p, lower, seed, &c);
-	core_free(at);
 	*newcomm = handle_of(c);
 	LEAVE(rc);
+}
+
+/* Positions of the group's members in p, as a fresh list. */
+static int positions(const struct core_comm *p, const struct core_group *g, int **at)
+{
+	ENTER_LOCAL();
+	*at = core_alloc(((size_t)g->size + 1) * sizeof(int));
+	LEAVE_LOCAL(core_group_positions(g, p->size, p->world, *at));
 }
 
 /* Groups live in the core, so the lower half is told by colour and key: the
@@ -189,15 +187,18 @@ int core_Comm_create(MPI_Comm comm, MPI_Group group, MPI_Comm *newcomm)
 {
 	struct core_comm *p = core_comm_of(comm);
 	struct core_group *g = core_group_of(group);
+	int *at;
 	if (!p)
 		return MPI_ERR_COMM;
 	if (!g)
 		return MPI_ERR_GROUP;
-	if (p->inter)
-		return create_inter(p, g, newcomm);
-	if (g->rank == MPI_UNDEFINED)
-		return core_Comm_split(comm, MPI_UNDEFINED, 0, newcomm);
-	return core_Comm_split(comm, g->ranks[0], g->rank, newcomm);
+	int rc = positions(p, g, &at);
+	if (rc == MPI_SUCCESS && p->inter)
+		rc = create_inter(p, g->size, at, newcomm);
+	else if (rc == MPI_SUCCESS)
+		rc = core_Comm_split(comm, g->rank == MPI_UNDEFINED ? MPI_UNDEFINED : g->ranks[0], g->rank, newcomm);
+	core_free(at);
+	return rc;
 }
 
 /* Collective over the group only, which therefore agrees on a gid of its own:

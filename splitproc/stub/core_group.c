@@ -70,6 +70,16 @@ int core_group_similar(int n, const int *a, const int *b)
 	return result;
 }
 
+int core_group_positions(const struct core_group *g, int n, const int *world, int *at)
+{
+	int max, rc = MPI_SUCCESS, *inv = inverse(n, world, &max);
+	for (int i = 0; i < g->size; i++)
+		if ((at[i] = lookup(inv, max, g->ranks[i])) < 0)
+			rc = MPI_ERR_GROUP;
+	core_free(inv);
+	return rc;
+}
+
 int core_Group_size(MPI_Group group, int *size)
 {
 	struct core_group *g = core_group_of(group);

@@ -62,6 +62,8 @@ HIDDEN int core_file_rebuild(volatile struct mana_thread *t, struct core_file *f
 /* ---- groups ---- */
 HIDDEN struct core_group *core_group_of(MPI_Group h); /* NULL: null or invalid */
 HIDDEN MPI_Group core_group_new(int n, const int *world_ranks);
+/* Where the group's members are in a list of n world ranks; MPI_ERR_GROUP if one is not. */
+HIDDEN int core_group_positions(const struct core_group *g, int n, const int *world, int *at);
 HIDDEN int core_group_similar(int n, const int *a, const int *b); /* MPI_IDENT, MPI_SIMILAR or MPI_UNEQUAL */
 
 /* ---- info ---- */
