@@ -69,6 +69,9 @@ func frontFunction(t *Tables, b *bytes.Buffer, l library, f, inner *Function, co
 		g.param(p, inner.Params[i].Type)
 	}
 	fmt.Fprintf(b, "EXPORT %s PMPI_%s(%s)\n{\n", frontRet(l, f), f.Name, cParams(f.Params, foreignType("prog")))
+	if null := nullable(f); null != "" {
+		fmt.Fprintf(b, "\tif (unlikely(%s))\n\t\treturn %s;\n", null, g.failure("MPI_ERR_ARG"))
+	}
 	lines(b, "\t", c.pre)
 	args := strings.Join(c.args, ", ")
 	if f.Ret != "" {
@@ -78,7 +81,25 @@ func frontFunction(t *Tables, b *bytes.Buffer, l library, f, inner *Function, co
 	fmt.Fprintf(b, "\tint rc = core_%s(%s);\n", coreName, args)
 	lines(b, "\t", c.post)
 	lines(b, "\t", c.fin)
-	fmt.Fprintf(b, "\treturn likely(rc == 0) ? 0 : %s;\n}\nALIAS(%s);\n\n", g.failure(), f.Name)
+	fmt.Fprintf(b, "\treturn likely(rc == 0) ? 0 : %s;\n}\nALIAS(%s);\n\n", g.failure("rc"), f.Name)
+}
+
+// nullAllowed are the kinds of results that a program may do without, or that
+// no null pointer can be told from.
+var nullAllowed = map[string]bool{
+	"BUFFER": true, "ADDR_OUT": true, "ATTRVAL": true, "STATUS": true, "F08_STATUS": true, "STRING": true,
+	"ARGC": true, "ARGV": true, "LOGICAL_VOID": true,
+}
+
+// nullable is the condition that the program gave no place for a result, or "".
+func nullable(f *Function) string {
+	var null []string
+	for _, p := range f.Params {
+		if p.Dir != "in" && !p.Array && strings.HasSuffix(p.Type, "*") && !nullAllowed[p.Kind] && f.Cat != "tools" && f.Ret == "" {
+			null = append(null, "!"+p.Name)
+		}
+	}
+	return strings.Join(null, " || ")
 }
 
 func frontRet(l library, f *Function) string {
@@ -96,31 +117,32 @@ type frontCall struct {
 	f *Function
 }
 
-// failure is what a failed call returns: the error handler of the file, window,
-// session or communicator that the call names has run before.
-func (g *frontCall) failure() string {
+// failure is what a call that failed with rc returns: the error handler of the
+// file, window, session or communicator that the call names has run before.
+func (g *frontCall) failure(rc string) string {
 	if g.f.Cat == "tools" {
-		return "prog_errcode_out(rc)"
+		return "prog_errcode_out(" + rc + ")"
 	}
 	if g.f.Name == "File_delete" || g.f.Name == "File_open" || g.f.Name == "Register_datarep" { // of no file yet
-		return fmt.Sprintf("front_fail_file(MPI_FILE_NULL, rc, \"MPI_%s\")", g.f.Name)
+		return fmt.Sprintf("front_fail_file(MPI_FILE_NULL, %s, \"MPI_%s\")", rc, g.f.Name)
 	}
 	for _, kind := range []string{"FILE", "WIN", "SESSION", "COMM"} {
 		for _, p := range g.f.Params {
-			if p.Kind != kind || p.Dir == "out" || p.Array || kind == "COMM" && strings.HasSuffix(p.Type, "*") {
+			pointer := strings.HasSuffix(p.Type, "*")
+			if p.Kind != kind || p.Dir == "out" || p.Array || pointer && (kind == "COMM" || rc != "rc") {
 				continue
 			}
 			handle, suffix := p.Name, "_"+shortKind[kind]
-			if strings.HasSuffix(p.Type, "*") {
+			if pointer {
 				handle = "*" + handle
 			}
 			if kind == "COMM" {
 				suffix = ""
 			}
-			return fmt.Sprintf("front_fail%s(prog_%s(%s), rc, \"MPI_%s\")", suffix, shortKind[kind], handle, g.f.Name)
+			return fmt.Sprintf("front_fail%s(prog_%s(%s), %s, \"MPI_%s\")", suffix, shortKind[kind], handle, rc, g.f.Name)
 		}
 	}
-	return fmt.Sprintf("front_fail(MPI_COMM_NULL, rc, \"MPI_%s\")", g.f.Name)
+	return fmt.Sprintf("front_fail(MPI_COMM_NULL, %s, \"MPI_%s\")", rc, g.f.Name)
 }
 
 // frontLen is the length of an array parameter as a C expression.
@@ -157,11 +179,17 @@ func (g *frontCall) param(p Param, inner string) {
 	case kind != "" && p.Array:
 		g.handleArray(p, kind, conv)
 	case kind != "" && strings.HasSuffix(p.Type, "*"):
-		g.before("%s n_%s = %s;", kind, n, map[bool]string{true: "0", false: fmt.Sprintf("prog_%s(*%s)", conv, n)}[p.Dir == "out"])
+		init := "0"
+		if p.Dir != "out" {
+			init = fmt.Sprintf("prog_%s(*%s)", conv, n)
+		} else if p.Kind == "COMM" {
+			init = "MPI_COMM_NULL"
+		}
+		g.before("%s n_%s = %s;", kind, n, init)
 		g.arg("&n_%s", n)
 		switch p.Dir {
 		case "out":
-			g.after("if (%s)\n\t*%s = prog_%s_out(n_%s);", g.outCondition(), n, conv, n)
+			g.after("if (%s)\n\t*%s = prog_%s_out(n_%s);", g.outCondition(p), n, conv, n)
 		case "inout":
 			g.after("*%s = prog_%s_out(n_%s);", n, conv, n)
 		}
@@ -196,13 +224,16 @@ func (g *frontCall) param(p Param, inner string) {
 }
 
 // outCondition: an out handle is valid when the call succeeded (and, for
-// MPI_Improbe, found a message). A failed duplication gives the null handle.
-func (g *frontCall) outCondition() string {
+// MPI_Improbe, found a message). A call that fails to make a communicator or a
+// duplicate gives the null handle.
+func (g *frontCall) outCondition(p Param) string {
 	switch {
 	case g.f.Name == "Improbe":
 		return "rc == 0 && *flag"
-	case strings.HasSuffix(g.f.Name, "_dup"):
-		return "rc == 0 || n_" + g.f.Params[1].Name
+	case p.Kind == "COMM" && p.Created:
+		return "1"
+	case g.f.Name == "Type_dup":
+		return "rc == 0 || n_" + p.Name
 	}
 	return "rc == 0"
 }

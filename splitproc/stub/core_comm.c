@@ -51,7 +51,7 @@ struct core_comm *core_comm_new(MPI_Comm lower, int n, int *world, uint64_t gid)
 	c->gid = gid;
 	core_comm_set_lists(c, n, world);
 	c->clock = core_clock_comm(gid);
-	c->errh = MPI_ERRORS_ARE_FATAL;
+	c->errh = 0; /* the default */
 	c->vid = core_table_add(&core_comms, c);
 	return c;
 }
@@ -257,6 +257,8 @@ int core_Comm_get_info(MPI_Comm comm, MPI_Info *info_used)
 	if (!c->info)
 		return core_Info_create(info_used);
 	ENTER_LOCAL();
-	*info_used = core_info_handle(core_info_copy(c->info));
+	struct core_info *used = core_info_copy(c->info);
+	core_info_keep(used, "mpi_"); /* what the standard defines: no other hint has an effect */
+	*info_used = core_info_handle(used);
 	LEAVE_LOCAL(MPI_SUCCESS);
 }

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "core_objects.h"
-#include "core_request.h"
 
 /* Same on all ranks of the parent, since creating calls are ordered there. */
 uint64_t core_comm_child_gid(struct core_comm *parent)
@@ -95,35 +94,6 @@ int core_Comm_dup_with_info(MPI_Comm comm, MPI_Info info, MPI_Comm *newcomm)
 	return dup(comm, 1, info, newcomm);
 }
 
-/* A request that is complete already. */
-static MPI_Request done_request(void)
-{
-	ENTER_LOCAL();
-	struct core_request *r = core_request_new(REQ_COLL, 0);
-	r->state = REQ_DONE;
-	(void)state_;
-	self_->state = MANA_OUT;
-	return core_request_handle(r);
-}
-
-/* The duplicate is made at once: what a nonblocking one allows besides, other
- * operations before it is complete, only costs time. */
-int core_Comm_idup(MPI_Comm comm, MPI_Comm *newcomm, MPI_Request *request)
-{
-	int rc = core_Comm_dup(comm, newcomm);
-	if (rc == MPI_SUCCESS)
-		*request = done_request();
-	return rc;
-}
-
-int core_Comm_idup_with_info(MPI_Comm comm, MPI_Info info, MPI_Comm *newcomm, MPI_Request *request)
-{
-	int rc = core_Comm_dup_with_info(comm, info, newcomm);
-	if (rc == MPI_SUCCESS)
-		*request = done_request();
-	return rc;
-}
-
 int core_Comm_split(MPI_Comm comm, int color, int key, MPI_Comm *newcomm)
 {
 	struct core_comm *p = core_comm_of(comm), *c = 0;
@@ -143,14 +113,18 @@ int core_Comm_split(MPI_Comm comm, int color, int key, MPI_Comm *newcomm)
 int core_Comm_split_type(MPI_Comm comm, int split_type, int key, MPI_Info info, MPI_Comm *newcomm)
 {
 	struct core_comm *p = core_comm_of(comm), *c = 0;
+	struct core_info *i = core_info_of(info);
 	MPI_Comm lower = MPI_COMM_NULL;
-	(void)info;
+	MPI_Info hints;
 	if (!p)
 		return MPI_ERR_COMM;
 	ENTER_COLL(p);
 	uint64_t seed = core_comm_child_gid(p);
 	MPI_Comm from = p->lower;
-	int rc = LOWER(self_, core_lower->f.Comm_split_type(from, split_type, key, MPI_INFO_NULL, &lower));
+	int rc = core_info_lower(self_, i, &hints);
+	if (rc == MPI_SUCCESS)
+		rc = LOWER(self_, core_lower->f.Comm_split_type(from, split_type, key, hints, &lower));
+	core_info_lower_done(self_, &hints, i, split_type == MPI_COMM_TYPE_HW_UNGUIDED ? "mpi_hw_resource_type" : 0);
 	if (rc == MPI_SUCCESS)
 		rc = core_comm_child(self_, p, lower, seed, &c);
 	*newcomm = handle_of(c);

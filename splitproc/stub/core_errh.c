@@ -149,7 +149,7 @@ int core_error(MPI_Comm comm, int errclass, const char *function)
 		core_failed_comm = 0;
 		c = core_comm_of(comm);
 	}
-	if (!c)
+	if (!c || (!VID(c->errh) && core_front.late_errhandler))
 		c = default_comm(&comm);
 	return core_raise(ERRH_COMM, VID(comm), c->errh, errclass, function);
 }

@@ -67,6 +67,50 @@ void core_info_drop(struct core_info *i)
 	core_free(i);
 }
 
+void core_info_keep(struct core_info *i, const char *prefix)
+{
+	struct core_info_entry **p = &i->first;
+	while (*p) {
+		struct core_info_entry *e = *p;
+		if (!strncmp(e->key, prefix, strlen(prefix))) {
+			p = &e->next;
+			continue;
+		}
+		*p = e->next;
+		core_free(e->key);
+		core_free(e->value);
+		core_free(e);
+		i->n--;
+	}
+	i->last = p;
+}
+
+int core_info_lower(volatile struct mana_thread *t, const struct core_info *i, MPI_Info *lower)
+{
+	MPI_Info made = *lower = MPI_INFO_NULL;
+	if (!i)
+		return MPI_SUCCESS;
+	int rc = LOWER(t, core_lower->f.Info_create(&made));
+	if (rc != MPI_SUCCESS)
+		return rc;
+	*lower = made;
+	for (struct core_info_entry *e = i->first; e && rc == MPI_SUCCESS; e = e->next)
+		rc = LOWER(t, core_lower->f.Info_set(made, e->key, e->value));
+	return rc;
+}
+
+void core_info_lower_done(volatile struct mana_thread *t, MPI_Info *lower, struct core_info *i, const char *key)
+{
+	char value[MPI_MAX_INFO_VAL];
+	MPI_Info made = *lower;
+	int flag = 0;
+	if (made == MPI_INFO_NULL)
+		return;
+	if (key && LOWER(t, core_lower->f.Info_get(made, key, sizeof value - 1, value, &flag)) == MPI_SUCCESS && flag)
+		info_set(i, key, value);
+	LOWER(t, core_lower->f.Info_free(&made));
+}
+
 MPI_Info core_info_handle(struct core_info *i)
 {
 	i->vid = core_table_add(&core_infos, i);

@@ -80,6 +80,11 @@ HIDDEN struct core_info *core_info_of(MPI_Info h);
 HIDDEN struct core_info *core_info_copy(const struct core_info *i); /* NULL of NULL; not in the table */
 HIDDEN void core_info_drop(struct core_info *i);
 HIDDEN MPI_Info core_info_handle(struct core_info *i);              /* puts it into the table */
+HIDDEN void core_info_keep(struct core_info *i, const char *prefix); /* drops all other keys */
+/* A copy in the lower half, for a call that reads hints there; and its end,
+ * after the value of key (NULL: none) that the call may have set is taken over. */
+HIDDEN int core_info_lower(volatile struct mana_thread *t, const struct core_info *i, MPI_Info *lower);
+HIDDEN void core_info_lower_done(volatile struct mana_thread *t, MPI_Info *lower, struct core_info *i, const char *key);
 
 /* ---- error handlers ---- */
 struct core_errh {

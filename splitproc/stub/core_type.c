@@ -52,6 +52,7 @@ void core_type_init(volatile struct mana_thread *t)
 		MPI_UINT32_T, MPI_INT64_T, MPI_UINT64_T, MPI_LOGICAL1, MPI_LOGICAL2, MPI_LOGICAL4, MPI_LOGICAL8,
 		MPI_LOGICAL16, MPI_INTEGER1, MPI_INTEGER2, MPI_INTEGER4, MPI_INTEGER8, MPI_INTEGER16, MPI_REAL2,
 		MPI_REAL4, MPI_REAL8, MPI_REAL16, MPI_COMPLEX4, MPI_COMPLEX8, MPI_COMPLEX16, MPI_COMPLEX32,
+		MPI_LB, MPI_UB, MPI_2COMPLEX, MPI_2DOUBLE_COMPLEX, MPIX_C_FLOAT16, /* not of the standard ABI */
 	};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
 		struct predefined *p = &predefined[VID(all[i]) - FIRST_PREDEFINED];

@@ -159,7 +159,7 @@ ALIAS(Aint_diff);
 static int front_extent(prog_Datatype type, MPI_Aint *out, int upper, int lower, const char *function)
 {
 	MPI_Count lb = 0, extent = 0;
-	int rc = core_Type_get_extent(prog_type(type), &lb, &extent);
+	int rc = out ? core_Type_get_extent(prog_type(type), &lb, &extent) : MPI_ERR_ARG;
 	if (rc)
 		return front_fail(MPI_COMM_NULL, rc, function);
 	*out = (upper ? extent : 0) + (lower ? lb : 0);
@@ -328,6 +328,7 @@ static int front_type_delete_attr(void *fn, MPI_Datatype t, int keyval, void *va
 
 const struct core_front core_front = {
     .abi = PROG_ABI,
+    .late_errhandler = PROG_LATE_ERRHANDLER,
     .op_call = front_op_call,
     .errh = front_errh,
     .comm_copy_attr = front_comm_copy_attr,

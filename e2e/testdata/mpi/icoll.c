@@ -10,7 +10,8 @@ int main(int argc, char **argv)
 	begin(argc, argv);
 	MPI_Comm_dup(MPI_COMM_WORLD, &dup);
 	for (long k = 0; k < steps; k++) {
-		MPI_Request rq[5];
+		MPI_Request rq[6];
+		MPI_Comm twin;
 		long mine[N], sum[N];
 		int b[N], all[64 * N], word[64], words[64], root = k % np;
 
@@ -29,6 +30,7 @@ int main(int argc, char **argv)
 		MPI_Iallgather(mine, N / 2, MPI_INT, all, N / 2, MPI_INT, MPI_COMM_WORLD, &rq[2]);
 		MPI_Ialltoall(word, 1, MPI_INT, words, 1, MPI_INT, dup, &rq[3]);
 		MPI_Ibarrier(dup, &rq[4]);
+		MPI_Comm_idup(dup, &twin, &rq[5]);
 		if (k == steps / 2 && me != 0)
 			ready();
 		pause_step();
@@ -36,9 +38,9 @@ int main(int argc, char **argv)
 			int flag = 0;
 
 			while (!flag)
-				MPI_Testall(5, rq, &flag, MPI_STATUSES_IGNORE);
+				MPI_Testall(6, rq, &flag, MPI_STATUSES_IGNORE);
 		} else {
-			MPI_Waitall(5, rq, MPI_STATUSES_IGNORE);
+			MPI_Waitall(6, rq, MPI_STATUSES_IGNORE);
 		}
 		verify(b, N, root, k, "Ibcast");
 		for (int i = 0; i < N; i++) {
@@ -52,6 +54,11 @@ int main(int argc, char **argv)
 			CHECK(words[r] == pattern(r, me, k), "Ialltoall from %d", r);
 		for (int r = 0; r < np; r++)
 			CHECK(all[r * (N / 2)] == pattern(r, k, 0), "Iallgather from %d", r);
+		int ranks = 0, one = 1;
+
+		MPI_Allreduce(&one, &ranks, 1, MPI_INT, MPI_SUM, twin);
+		CHECK(ranks == np, "the duplicate has %d ranks", ranks);
+		MPI_Comm_free(&twin);
 		mix(sum, sizeof sum);
 		end_step(k);
 	}

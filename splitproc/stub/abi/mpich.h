@@ -3,6 +3,7 @@
  * shims call. Part of gen/front_mpich.c. */
 #define PROG_ABI "mpich"
 #define PROG_LASTCODE 0x3fffffff /* MPI_ERR_LASTCODE */
+#define PROG_LATE_ERRHANDLER 1
 
 #define DEFAULT __attribute__((visibility("default")))
 

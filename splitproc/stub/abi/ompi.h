@@ -3,6 +3,7 @@
  * C++ library imports. Part of gen/front_ompi.c. */
 #define PROG_ABI "ompi"
 #define PROG_LASTCODE 92 /* MPI_ERR_LASTCODE */
+#define PROG_LATE_ERRHANDLER 0
 
 #include "front_fortran.h"
 #define front_is_fortran(fn) front_fortran_procedure(fn)

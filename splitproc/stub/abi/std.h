@@ -1,6 +1,7 @@
 /* std.h - what only libmpi_abi.so.1 has. Part of gen/front_std.c. */
 #define PROG_ABI "std"
 #define PROG_LASTCODE MPI_ERR_LASTCODE
+#define PROG_LATE_ERRHANDLER 0
 
 static void *prog_copy_fn(void *fn)
 {

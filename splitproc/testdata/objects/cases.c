@@ -411,6 +411,7 @@ static void as_rank(int rank, uint64_t gid[NCOMMS])
 	color_of = first_of_group;
 	key_of = place_in_group;
 	OK(core_Comm_create(MPI_COMM_WORLD, g, &c[4]));
+	EQ(core_Comm_create(MPI_COMM_SELF, g, &c[5]), MPI_ERR_GROUP); /* not all of the group are in it */
 	OK(core_Comm_create_group(MPI_COMM_WORLD, g, 3, &c[5]));
 	for (int i = 0; i < NCOMMS; i++)
 		gid[i] = c[i] == MPI_COMM_NULL ? 0 : core_comm_of(c[i])->gid;

@@ -40,6 +40,7 @@ int main(void)
 	CHECK(MPI_Waitall(2, reqs, two) == 17 && got.requests[0] == MPI_REQUEST_NULL && two[1][4] == 14 && two[1][3] == 101);
 	int c;
 	CHECK(MPI_Comm_dup(WORLD, &c) == 0 && c == (int)(0x80000000u | (VID_BASE + 7)));
+	CHECK(MPI_Comm_dup(WORLD, 0) == 12 && error_class == MPI_ERR_ARG);
 	CHECK(MPI_Comm_free(&c) == 0 && VID(got.comm) == VID_BASE + 7 && c == COMM_NULL);
 	int size;
 	CHECK(MPI_Type_size(DOUBLE, &size) == 0 && size == -32766);
@@ -54,6 +55,8 @@ int main(void)
 	CHECK(MPI_Get_library_version(text, &n) == 0 && n == 1000 && strlen(text) == 1000);
 	int ints[9], of[1];
 	CHECK(MPI_Type_get_contents((int)0x80001001, 9, 0, 1, ints, 0, of) == 0 && ints[7] == 57 && of[0] == DOUBLE);
+	c = 7;
 	CHECK(MPI_Dist_graph_create_adjacent(WORLD, 0, 0, unweighted, 0, 0, 0, 0x1c000000, 0, &c) == 12 && got.weights == MPI_UNWEIGHTED);
+	CHECK(c == COMM_NULL); /* a failed call makes no communicator */
 	return failures != 0;
 }
