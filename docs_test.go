@@ -122,7 +122,7 @@ func TestRoleCompletion(t *testing.T) {
 func sources(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
-	for _, pattern := range []string{"*/*.go", "splitproc/stub/*.c", "splitproc/adapter/*.c"} {
+	for _, pattern := range []string{"*/*.go", "splitproc/stub/*.c", "splitproc/adapter/*.c", "coordinator/*.sh"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no %s: %v", pattern, err)
