@@ -31,9 +31,9 @@ func TestRestartScriptOfTwoHosts(t *testing.T) {
 	p.mustRun("dmtcp_command", "-p", port, "-kc")
 	a.wait(t)
 	away.wait(t)
-	p.write("bin/ssh", "#!/bin/sh\necho \"$1\" >> "+p.work+"/ssh.log\nshift\nexec /bin/sh -c \"$*\"\n")
+	p.write("bin/ssh", "#!/bin/sh\n[ -z \"$MANA_SECRET\" ] || ! grep -q \"$MANA_SECRET\" /proc/$$/cmdline || exit 9\necho \"$1\" >> "+p.work+"/ssh.log\nshift\nexec env -u MANA_SECRET HOME=/none /bin/sh -c \"$*\"\n")
 	p.check(os.Chmod(filepath.Join(p.work, "bin/ssh"), 0o755))
-	p.env = append(p.env, "PATH="+p.work+"/bin:"+p.bin+":"+os.Getenv("PATH"))
+	p.env = append(p.env, "MANA_SECRET=", "PATH="+p.work+"/bin:"+p.bin+":"+os.Getenv("PATH"))
 	script := filepath.Join(p.work, "dmtcp_restart_script.sh")
 	p.write("hosts", "# new machines\nlocalhost slots=2\n\nthird\n")
 	for _, c := range []struct {

@@ -96,6 +96,8 @@ started=
 need_coordinator() {
 	if "$(tool dmtcp_command)" --coord-host "$coord_host" --coord-port "$coord_port" --status >/dev/null 2>&1; then return; fi
 	is_local "$coord_host" || die "no coordinator answers at $coord_host:$coord_port"
+	# Known to the other hosts too, which may not share the home directory.
+	export MANA_SECRET=${MANA_SECRET:-$(head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n')}
 	local file
 	file=$(mktemp) || exit 1
 	"$(tool dmtcp_coordinator)" --daemon --exit-on-last --quiet --coord-port "$coord_port" --port-file "$file" \
@@ -182,9 +184,11 @@ remote() {
 	local host=$1
 	shift
 	if [ -n "$in_slurm" ]; then
-		srun --overlap --nodes=1 --ntasks=1 --nodelist="$host" "$@"
+		srun --overlap --nodes=1 --ntasks=1 --nodelist="$host" "$@" </dev/null
 	else
-		$remote_shell_cmd "$host" "exec $(quoted "$@")"
+		# The secret must not be seen among the arguments of a process.
+		echo "$MANA_SECRET" | $remote_shell_cmd "$host" "exec /bin/sh -c $(quoted \
+			'read -r s; [ -z "$s" ] || export MANA_SECRET="$s"; exec "$@"' sh "$@")"
 	fi
 }
 
@@ -201,7 +205,7 @@ restart_on() {
 		local_files+=("${files[@]}")
 		return
 	fi
-	remote "$host" "$dmt_rstr_cmd" --join-coordinator "${options[@]}" "${files[@]}" </dev/null &
+	remote "$host" "$dmt_rstr_cmd" --join-coordinator "${options[@]}" "${files[@]}" &
 	pids+=($!)
 }
 {{range .Hosts}}restart_on{{range .Files}} {{q .}}{{end}}
