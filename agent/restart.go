@@ -30,6 +30,7 @@ type Restart struct {
 	Generation  int
 	Total       int // images of the whole computation
 	Ranks       int // of an MPI job
+	Highest     int // process number of the whole computation
 	Images      []Saved
 	Numbers     Numbers
 	NoTruncate  bool
@@ -220,7 +221,13 @@ func (r *Restart) rebuild(a *agent, all saved) ([]*process.Restored, error) {
 		SetTIDs: r.Numbers == KeepNumbers, DropCaps: pidns.Inside() && os.Geteuid() != 0, DieWithParent: true,
 		Stdio: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, NoTruncate: r.NoTruncate, TailDir: r.Images[0].Dir, Warn: a.warn,
 	}
-	return r.restore(a, all, opt)
+	restored, err := r.restore(a, all, opt)
+	if errors.Is(err, unix.EEXIST) && opt.SetTIDs && a.cfg.Rank >= 0 {
+		a.warn("rank %d gets new process numbers: %v", a.cfg.Rank, err) // another rank came from another machine with the same
+		opt.SetTIDs = false
+		restored, err = r.restore(a, all, opt)
+	}
+	return restored, err
 }
 
 // rebuilt is how the rebuilding of the programs went.
@@ -281,7 +288,11 @@ func (r *Restart) restoreMPI(a *agent, all saved, opt process.RestoreOptions) ([
 	p := a.programs[0]
 	var kept map[int]int
 	err := a.tracer.Do(func() (err error) {
-		if t.all, err = process.RestoreTree(tree, opt); err == nil {
+		t.all, err = process.RestoreTree(tree, opt)
+		if err == nil && opt.DropCaps {
+			err = pidns.DropCaps()
+		}
+		if err == nil {
 			kept = t.all[t.user].Kept()
 			p.mpi, err = restoreMPI(&t, os.Environ())
 		}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -123,6 +124,28 @@ func TestMPICycles(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// TestWrapper restarts ranks whose parent is a shell that goes on after them.
+func TestWrapper(t *testing.T) {
+	for _, m := range libraries(t) {
+		t.Run(string(m), func(t *testing.T) {
+			p, n := program{name: "family"}, steps(cycles())
+			want := reference(t, m, p, 2, n)
+			spec, err := p.spec(m, 2, n, pauseUS, "-")
+			spec.Command = []string{"/bin/bash", "-c", strings.Join(spec.Command, " ") + "; echo after $?"}
+			j := newJob(t, spec, err)
+			must(t, j.Launch)
+			r := randomness(t)
+			for range cycles() {
+				cycle(t, j, r)
+			}
+			conclude(t, j, want)
+			if n := strings.Count(j.Run.Stdout(), "after 0"); n != 2 {
+				t.Errorf("%d of 2 wrappers went on:%s", n, j.Run.Stdout())
+			}
+		})
 	}
 }
 

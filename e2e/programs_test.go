@@ -53,6 +53,7 @@ var loops = []program{
 	{name: "types", steps: 50},
 	{name: "process", steps: 30},
 	{name: "family", steps: 30},
+	{name: "ids", steps: 30},
 	{name: "pending", steps: 5},
 	{name: "inflight", steps: 20},
 	{name: "icoll", steps: 30},

@@ -16,9 +16,16 @@ import (
 // leaves one thread whose numbers do not matter and moves all later ones out of
 // the way of those to be restored.
 func Enter() {
-	stage, arg, ok := strings.Cut(os.Getenv(variable), ":")
-	if !ok || os.Getpid() != 1 {
+	stage, arg := stage()
+	if stage == stageJoin {
+		joined(arg)
 		return
+	}
+	if stage == "" || os.Getpid() != 1 {
+		return
+	}
+	if stage == stageKeep || stage == stageServe {
+		keep(stage, arg)
 	}
 	if stage == stageRun {
 		unix.CloseOnExec(pipeFD)
@@ -74,7 +81,7 @@ func Died(sig syscall.Signal) {
 	}
 }
 
-func report(line string) { _, _ = unix.Write(pipeFD, []byte(line+"\n")) }
+func report(line string) { _, _ = unix.Write(reportFD, []byte(line+"\n")) }
 
 // MaySetTIDs tells whether this process may ask for process numbers in its own
 // pid namespace: that takes CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN in the user

@@ -27,8 +27,15 @@ import (
 // number from which on new processes are to be numbered.
 const variable = "MANA_PIDNS"
 
-// pipeFD is where the inner process reports to the outer one.
+// pipeFD is where the process that is 1 in its namespace reports to the outer one.
 const pipeFD = 3
+
+// reportFD is pipeFD, or where a process that joined a namespace reports.
+var reportFD = pipeFD
+
+// wanted are the capabilities that a restart takes: to mount a /proc and to
+// choose process numbers.
+var wanted = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_CHECKPOINT_RESTORE}
 
 const (
 	stageMount = "mount"
@@ -42,7 +49,8 @@ var ErrUnavailable = errors.New("no pid namespace")
 // Inside tells whether this process is the inner one.
 func Inside() bool { return inside }
 
-var inside = os.Getpid() == 1 && strings.HasPrefix(os.Getenv(variable), stageRun)
+var inside = os.Getpid() == 1 && strings.HasPrefix(os.Getenv(variable), stageRun) ||
+	strings.HasPrefix(os.Getenv(variable), stageJoin)
 
 // Run starts this command again in the namespaces and returns when that has
 // ended: with the status to exit with and, if a signal ended the program, that
@@ -56,7 +64,7 @@ func Run(highest int) (status int, sig syscall.Signal, err error) {
 		return 0, 0, err
 	}
 	defer r.Close()
-	cmd := command(highest, w)
+	cmd := command(stageMount, highest, w)
 	signals := make(chan os.Signal, 64)
 	signal.Notify(signals, forwarded()...)
 	defer signal.Stop(signals)
@@ -74,10 +82,10 @@ func Run(highest int) (status int, sig syscall.Signal, err error) {
 }
 
 // command is this command, to be run in the new namespaces.
-func command(highest int, w *os.File) *exec.Cmd {
+func command(stage string, highest int, w *os.File) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = os.Args
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s:%d", variable, stageMount, highest))
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s:%d", variable, stage, highest))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.ExtraFiles = []*os.File{w}
 	attr := &syscall.SysProcAttr{
@@ -89,7 +97,7 @@ func command(highest int, w *os.File) *exec.Cmd {
 		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
 		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
 		// An exec by a user other than 0 keeps only ambient capabilities.
-		attr.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_CHECKPOINT_RESTORE}
+		attr.AmbientCaps = wanted
 	}
 	cmd.SysProcAttr = attr
 	return cmd

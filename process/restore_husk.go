@@ -51,6 +51,12 @@ func (r *Restored) spawnRoot() error {
 		return err
 	}
 	r.main, r.tasks = seed, []*task.Task{seed}
+	if r.opt.DieWithParent {
+		// A half-made process must not run: it would be the program, from its start.
+		if err := seed.DieWithTracer(); err != nil {
+			return err
+		}
+	}
 	if err := borrowStack(seed); err != nil {
 		return err
 	}

@@ -182,6 +182,11 @@ func (r *Restored) restoreZombies() error {
 		if err := t.WaitAttached(10 * time.Second); err != nil {
 			return err
 		}
+		if r.opt.DropCaps { // its status would be hidden from those without them
+			if err := dropCaps(t); err != nil {
+				return fmt.Errorf("child %d: %w", z.PID, err)
+			}
+		}
 		if ws := unix.WaitStatus(z.Status); ws.Signaled() {
 			// No second core dump.
 			_ = unix.Prlimit(pid, unix.RLIMIT_CORE, &unix.Rlimit{}, nil)

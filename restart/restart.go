@@ -106,20 +106,28 @@ func (o *options) coordinator(mana bool) (launch.Place, error) {
 	return o.Find()
 }
 
-// start decides how the programs get their process numbers back. Ranks of an
-// MPI job stay in the host's namespace, with new numbers: ranks in different
-// pid namespaces could not reach each other's memory.
+// start decides how the programs get their process numbers back.
 func (o *options) start(name string, place launch.Place, r *agent.Restart, cfg agent.Config) int {
+	enter := func() (int, syscall.Signal, error) { return pidns.Run(r.Highest) }
+	if cfg.Rank >= 0 {
+		// Ranks in different pid namespaces could not reach each other's memory.
+		key := fmt.Sprintf("%s-%d-%s-%d", r.Computation, r.Generation, place.Host, place.Port)
+		enter = func() (int, syscall.Signal, error) { return pidns.Join(key, r.Highest) }
+	}
 	switch {
-	case cfg.Rank >= 0:
-		r.Numbers = agent.NewNumbers
-	case pidns.Inside():
-	case pidns.MaySetTIDs() && free(r.Images):
+	case pidns.Inside() || pidns.MaySetTIDs() && (cfg.Rank >= 0 || free(r.Images)):
+		if !free(r.Images) {
+			fmt.Fprintf(os.Stderr, "%s: the programs get new process numbers: the old ones are in use\n", name)
+			r.Numbers = agent.NewNumbers
+		}
 	default:
 		os.Setenv(placeEnv, fmt.Sprintf("%s %d", place.Host, place.Port))
-		status, sig, err := pidns.Run(highest(r.Images))
+		status, sig, err := enter()
 		if errors.Is(err, pidns.ErrUnavailable) {
-			fmt.Fprintf(os.Stderr, "%s: the programs get new process numbers: %v\n", name, err)
+			os.Unsetenv(placeEnv)
+			if cfg.Rank <= 0 {
+				fmt.Fprintf(os.Stderr, "%s: the programs get new process numbers: %v\n", name, err)
+			}
 			r.Numbers = agent.NewNumbers
 			break
 		}
@@ -134,9 +142,9 @@ func (o *options) start(name string, place launch.Place, r *agent.Restart, cfg a
 	return r.Run(cfg)
 }
 
-// highest is the greatest process or thread number among the images; threads
-// are numbered near their process.
-func highest(images []agent.Saved) int {
+// highest is the greatest process number among the images of a whole
+// computation; threads are numbered near their process.
+func highest(images []manifest.Image) int {
 	n := 0
 	for _, im := range images {
 		n = max(n, im.PID)
@@ -223,6 +231,7 @@ func fromImages(paths []string) (*agent.Restart, error) {
 		}
 		r.Computation, r.Generation, r.Total, r.Last, r.Ranks = m.Computation, m.Generation, len(m.Images), m.Last(), max(m.Ranks, im.Rank+1)
 		r.Images = append(r.Images, agent.Saved{Image: im, Path: path})
+		r.Highest = max(r.Highest, im.PID, highest(m.Images))
 	}
 	return r, nil
 }
@@ -260,7 +269,7 @@ func (o *options) fromDir(name string) (*agent.Restart, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	r := &agent.Restart{Computation: c.Computation, Generation: c.Generation, Total: len(c.Images), Last: c.Last(), Ranks: c.Ranks, Hint: c.Hint}
+	r := &agent.Restart{Computation: c.Computation, Generation: c.Generation, Total: len(c.Images), Last: c.Last(), Ranks: c.Ranks, Highest: highest(c.Images), Hint: c.Hint}
 	rank := -1
 	if c.Ranks > 0 {
 		if rank, err = rankOf(c.Manifest, o.Restartdir); err != nil {

@@ -26,7 +26,7 @@ func (t *Task) Call(fn, stack uint64, timeout time.Duration, args ...uint64) (ui
 		return 0, err
 	}
 	// Threads and processes that the function starts are not ours to stop.
-	if err := ptrace(unix.PTRACE_SETOPTIONS, t.TID, 0, unix.PTRACE_O_TRACESYSGOOD); err != nil {
+	if err := t.setOptions(unix.PTRACE_O_TRACESYSGOOD); err != nil {
 		return 0, fmt.Errorf("call function %#x in task %d: set options: %w", fn, t.TID, err)
 	}
 	if err := setSigMask(t.TID, callMask); err != nil {
@@ -36,7 +36,7 @@ func (t *Task) Call(fn, stack uint64, timeout time.Duration, args ...uint64) (ui
 	if e := setSigMask(t.TID, stepMask); e != nil && err == nil {
 		err = fmt.Errorf("write signal mask of task %d: %w", t.TID, e)
 	}
-	if e := ptrace(unix.PTRACE_SETOPTIONS, t.TID, 0, traceOptions); e != nil && err == nil {
+	if e := t.setOptions(traceOptions); e != nil && err == nil {
 		err = fmt.Errorf("set options: %w", e)
 	}
 	if e := t.SetXState(xs); e != nil && err == nil {

@@ -256,3 +256,11 @@ func (t *Task) Getpid() (int, error) { return t.fd(unix.SYS_GETPID) }
 
 // Gettid is gettid(2).
 func (t *Task) Gettid() (int, error) { return t.fd(unix.SYS_GETTID) }
+
+// Setns moves the task into the namespace that the descriptor names.
+func (t *Task) Setns(fd int) error {
+	if _, err := t.Syscall(unix.SYS_SETNS, uint64(fd), 0); err != nil {
+		return fmt.Errorf("move task %d into a namespace: %w", t.TID, err)
+	}
+	return nil
+}

@@ -32,7 +32,8 @@ type Task struct {
 	deferred unix.Signal // a signal that arrived in the middle of a remote call
 	bySysc   bool        // step by PTRACE_SYSCALL, see stepRequest
 	stepSet  bool
-	newTask  int // task id reported by the last clone/fork event
+	newTask  int  // task id reported by the last clone/fork event
+	mortal   bool // see DieWithTracer
 }
 
 // Range is a piece of the target's address space.
@@ -86,7 +87,7 @@ func statusField(tid int, name string) (int, error) {
 // this thread by itself because its parent is traced; it has a first stop to be
 // collected by WaitStop. Gate and scratch are those of parent.
 func Attached(tid int, parent *Task) *Task {
-	return &Task{TID: tid, seized: parent.seized, gate: parent.gate, scratch: parent.scratch}
+	return &Task{TID: tid, seized: parent.seized, gate: parent.gate, scratch: parent.scratch, mortal: parent.mortal}
 }
 
 // Interrupt asks a seized task to stop; WaitStop collects the stop.
@@ -244,13 +245,21 @@ func (t *Task) Forget() {
 	}
 }
 
-// DieWithTracer makes the kernel kill the task when the tracing thread ends.
+// DieWithTracer makes the kernel kill the task, and what it clones, when the
+// tracing thread ends before it is detached.
 func (t *Task) DieWithTracer() error {
-	err := ptrace(unix.PTRACE_SETOPTIONS, t.TID, 0, traceOptions|unix.PTRACE_O_EXITKILL)
-	if err != nil {
+	t.mortal = true
+	if err := t.setOptions(traceOptions); err != nil {
 		return fmt.Errorf("set ptrace options of task %d: %w", t.TID, err)
 	}
 	return nil
+}
+
+func (t *Task) setOptions(options uintptr) error {
+	if t.mortal {
+		options |= unix.PTRACE_O_EXITKILL
+	}
+	return ptrace(unix.PTRACE_SETOPTIONS, t.TID, 0, options)
 }
 
 // Kill sends SIGKILL to the task's process.

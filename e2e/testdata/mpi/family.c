@@ -1,7 +1,7 @@
 /*
  * family: a rank that is a parent. It keeps a forked child without another
- * program, two shells, one child that has ended and was not
- * waited for, and talks to them by pipes while the ranks pass numbers on.
+ * program, two shells with a child each, one child that
+ * has ended and was not waited for, and talks to them by pipes while the ranks pass numbers on.
  */
 #include "check.h"
 #include <errno.h>
@@ -42,7 +42,7 @@ static struct helper start(int shell)
 		}
 		dup2(to[0], 0);
 		dup2(from[1], 1);
-		execl("/bin/sh", "sh", "-c", "while read n; do echo $((n * 2)); done; exit 5", (char *)0);
+		execl("/bin/sh", "sh", "-c", "sleep 1000 & while read n; do echo $((n * 2)); done; kill $! && wait $! 2>/dev/null; exit 5", (char *)0);
 		_exit(127);
 	}
 	close(to[0]);
