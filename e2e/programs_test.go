@@ -54,6 +54,7 @@ var loops = []program{
 	{name: "process", steps: 30},
 	{name: "family", steps: 30},
 	{name: "ids", steps: 30},
+	{name: "timers", steps: 20},
 	{name: "pending", steps: 5},
 	{name: "inflight", steps: 20},
 	{name: "icoll", steps: 30},
