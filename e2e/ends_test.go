@@ -24,7 +24,11 @@ func TestEnds(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%s", m, c.mode), func(t *testing.T) {
 				p := program{name: "ends", mode: c.mode}
 				want := outcome(t, m, p)
-				spec, err := p.spec(m, 2, 1, 0, harness.GateArg)
+				pause := 0
+				if c.moves { // or it may end before the checkpoint gets hold of it
+					pause = pauseUS
+				}
+				spec, err := p.spec(m, 2, steps(1), pause, harness.GateArg)
 				j := newJob(t, spec, err)
 				must(t, j.Launch)
 				must(t, func() error { return j.Run.WaitReady(c.ready) }, func() error { return j.WaitRunning(c.ranks) })
@@ -45,7 +49,7 @@ func TestEnds(t *testing.T) {
 // outcome is how the program ends by itself.
 func outcome(t *testing.T, m harness.MPI, p program) string {
 	t.Helper()
-	spec, err := p.spec(m, 2, 1, 0, "-")
+	spec, err := p.spec(m, 2, steps(1), 0, "-")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,7 +100,6 @@ func startKeeper(name string, highest int) error {
 	}
 	defer r.Close()
 	cmd := command(stageKeep, highest, w)
-	cmd.Args = []string{"mana-pidns"}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = nil, nil, nil
 	cmd.ExtraFiles = append(cmd.ExtraFiles, socket)
 	cmd.SysProcAttr.Pdeathsig = 0 // the others may outlive this command

@@ -13,12 +13,14 @@
 #define CHECK_H
 
 #define _GNU_SOURCE
+#include <errno.h>
 #include <mpi.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static int me, np;
@@ -81,8 +83,11 @@ static inline void pause_step(void)
 {
 	const char *hurry = getenv("MANAE2E_HURRY");
 
+	struct timespec left = {pause_us / 1000000, pause_us % 1000000 * 1000};
+
 	if (pause_us && !(hurry && access(hurry, F_OK) == 0))
-		usleep(pause_us);
+		while (nanosleep(&left, &left) != 0 && errno == EINTR)
+			; /* a handler has run */
 }
 
 /* end_step reports progress. */

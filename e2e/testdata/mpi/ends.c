@@ -26,9 +26,12 @@ int main(int argc, char **argv)
 	if (is("bare") || (is("before") && rank == 1))
 		wait_here();
 	begin(argc, argv);
-	sum = me;
-	MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_LONG, MPI_SUM, MPI_COMM_WORLD);
-	CHECK(sum == np * (np - 1) / 2, "sum %ld", sum);
+	for (long k = 0; k < steps; k++) {
+		sum = me;
+		MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_LONG, MPI_SUM, MPI_COMM_WORLD);
+		CHECK(sum == np * (np - 1) / 2, "sum %ld", sum);
+		end_step(k);
+	}
 	if (is("abort") || is("exit")) {
 		wait_here();
 		MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_LONG, MPI_SUM, MPI_COMM_WORLD);
