@@ -28,6 +28,8 @@ func runScript(t *testing.T, m *manifest.Manifest, env []string, args ...string)
 		"mpirun":        "#!/bin/bash\nsay \"$0\" \"$1\" \"$2\"; shift 2; exec \"$@\"\n",
 		"ssh":           "#!/bin/bash\nsay \"$0\" \"$1\"; shift; exec sh -c \"$*\"\n",
 		"say":           "#!/bin/bash\necho $(basename \"$1\") \"$(shift; [ $# -eq 0 ] || printf '<%s> ' \"$@\")\"\n",
+		"srun":          "#!/bin/bash\nn=4; [ $1 != -n ] || n=2\nsay \"$0\" \"${@:1:n}\"; shift $n; exec \"$@\"\n",
+		"scontrol":      "#!/bin/bash\n[ \"$*\" = 'show hostnames n[1,9]' ] && printf 'n1\\nn9\\n'\n",
 		"dmtcp_command": "#!/bin/bash\nexit 0\n", "hostname": "#!/bin/bash\necho n1\n",
 	} {
 		if err := os.WriteFile(filepath.Join(bin, name), []byte(text), 0o700); err != nil {
@@ -74,6 +76,12 @@ func TestScript(t *testing.T) {
 		{"options prevail", one, []string{"DMTCP_COORD_HOST=x", "DMTCP_COORD_PORT=1", "DMTCP_RESTART_DIR=/x", "DMTCP_CHECKPOINT_DIR=/new"}, []string{"-h", "h", "-p", "9", "-d", "/d"},
 			[]string{"dmtcp_restart <--ckptdir> </new> <--coord-host> <h> <--coord-port> <9> <--interval> <30> </d/ckpt_a_1.dmtcp> </d/ckpt_b_2.dmtcp>"}},
 		{"two hosts", two, nil, nil, []string{"dmtcp_restart <--join-coordinator> " + remote + " " + a, "dmtcp_restart <--join-coordinator> " + remote + " " + b, "ssh <n2>"}},
+		{"two hosts in Slurm", two, []string{"SLURM_JOB_ID=1", "SLURM_JOB_NODELIST=n[1,9]"}, nil, []string{"dmtcp_restart <--join-coordinator> " + remote + " " + a,
+			"dmtcp_restart <--join-coordinator> " + remote + " " + b, "srun <--overlap> <--nodes=1> <--ntasks=1> <--nodelist=n9>"}},
+		{"an MPI job's batch script", mpi, []string{"SLURM_JOB_ID=1", "SLURM_PROCID=0", "SLURM_JOB_NODELIST=n[1,9]"}, []string{"-d", "/d"},
+			[]string{"mana_restart " + coord + " <--restartdir> </d>", "srun <-n> <3>"}},
+		{"a task of an MPI job", mpi, []string{"SLURM_JOB_ID=1", "SLURM_PROCID=0", "SLURM_STEP_ID=0"}, []string{"-d", "/d"},
+			[]string{"mana_restart " + coord + " <--restartdir> </d>"}},
 		{"a rank", mpi, []string{"PMI_RANK=1"}, nil, []string{"mana_restart " + coord + " <--restartdir> <" + odd + ">"}},
 		{"an MPI job", mpi, nil, []string{"-d", "/d"}, []string{"mana_restart " + coord + " <--restartdir> </d>", "mpirun <-n> <3>"}},
 		{"an MPI job under another launcher", mpi, []string{"MANA_LAUNCHER=mpirun -np 03"}, []string{"-d", "/d"},
