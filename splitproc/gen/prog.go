@@ -45,8 +45,8 @@ func (t *Tables) progPairs(l library, r role) []pair {
 
 func progHandle(b *bytes.Buffer, kind, in, out string) {
 	pt, st, s := "prog"+strings.TrimPrefix(handleKinds[kind], "MPI"), handleKinds[kind], shortKind[kind]
-	fmt.Fprintf(b, "__attribute__((unused)) static inline %s prog_%s(%s h)\n{\n%s}\n", st, s, pt, in)
-	fmt.Fprintf(b, "__attribute__((unused)) static inline %s prog_%s_out(%s h)\n{\n%s}\n", pt, s, st, out)
+	fmt.Fprintf(b, "__attribute__((unused, always_inline)) static inline %s prog_%s(%s h)\n{\n%s}\n", st, s, pt, in)
+	fmt.Fprintf(b, "__attribute__((unused, always_inline)) static inline %s prog_%s_out(%s h)\n{\n%s}\n", pt, s, st, out)
 }
 
 func progStdHandles(b *bytes.Buffer) {
@@ -131,14 +131,19 @@ static inline unsigned prog_hash_of(const void *p)
 {
 	return (unsigned)(((uintptr_t)p >> 3) * 0x9e3779b97f4a7c15u >> 54);
 }
-static inline uintptr_t prog_code(const void *h)
+__attribute__((noinline)) static uintptr_t prog_search(const void *h)
 {
-	if (likely((uintptr_t)h - VID_BASE < VID_END - VID_BASE))
-		return (uintptr_t)h;
 	for (unsigned i = prog_hash_of(h); prog_hash[i].address; i = (i + 1) % PROG_HASH)
 		if (prog_hash[i].address == h)
 			return prog_hash[i].code;
 	return 0;
+}
+__attribute__((always_inline)) static inline uintptr_t prog_code(const void *h)
+{
+	if (likely((uintptr_t)h - VID_BASE < VID_END - VID_BASE))
+		return (uintptr_t)h;
+	const struct prog_slot *s = &prog_hash[prog_hash_of(h)];
+	return likely(s->address == h) ? s->code : prog_search(h);
 }
 
 `)
@@ -156,7 +161,7 @@ func progErrors(t *Tables, b *bytes.Buffer, l library) {
 		if out {
 			suffix = "_out"
 		}
-		fmt.Fprintf(b, "HIDDEN int prog_errcode%s(int v);\n#define prog_errclass%s prog_errcode%s\n", suffix, suffix, suffix)
+		fmt.Fprintf(b, "HIDDEN int prog_errcode%s(int v) __attribute__((pure));\n#define prog_errclass%s prog_errcode%s\n", suffix, suffix, suffix)
 	}
 }
 
@@ -189,7 +194,7 @@ __attribute__((unused)) static inline int *prog_weights(const int *w)
 func progStatus(b *bytes.Buffer, l library) {
 	b.WriteString(`
 /* A status to the program; MPI_ERROR is written only where the caller does it. */
-__attribute__((unused)) static inline void prog_status_out(const MPI_Status *s, prog_Status *p)
+__attribute__((unused, always_inline)) static inline void prog_status_out(const MPI_Status *s, prog_Status *p)
 {
 	p->MPI_SOURCE = prog_rank_out(s->MPI_SOURCE);
 	p->MPI_TAG = prog_tag_out(s->MPI_TAG);
@@ -203,7 +208,7 @@ __attribute__((unused)) static inline void prog_status_out(const MPI_Status *s, 
 		b.WriteString("\tp->cancelled = s->MPI_internal[0];\n\tp->ucount = (uint32_t)s->MPI_internal[1] | (size_t)(uint32_t)s->MPI_internal[2] << 32;\n")
 	}
 	b.WriteString(`}
-__attribute__((unused)) static inline void prog_status(const prog_Status *p, MPI_Status *s)
+__attribute__((unused, always_inline)) static inline void prog_status(const prog_Status *p, MPI_Status *s)
 {
 	s->MPI_SOURCE = prog_rank(p->MPI_SOURCE);
 	s->MPI_TAG = prog_tag(p->MPI_TAG);

@@ -1,7 +1,7 @@
 /* core_comm.c - communicator objects: lists of members, queries, release. */
 #include <string.h>
 
-#include "core_objects.h"
+#include "core_local.h"
 
 struct core_comm core_world = {.vid = 0x101, .refs = 1, .rank = MPI_UNDEFINED, .name = "MPI_COMM_WORLD"};
 struct core_comm core_self = {.vid = 0x102, .refs = 1, .rank = MPI_UNDEFINED, .name = "MPI_COMM_SELF"};
@@ -132,24 +132,12 @@ int core_Comm_disconnect(MPI_Comm *comm)
 
 int core_Comm_rank(MPI_Comm comm, int *rank)
 {
-	struct core_comm *c = core_comm_of(comm);
-	if (unlikely(!c))
-		return MPI_ERR_COMM;
-	if (unlikely(!c->size))
-		core_need_mpi("MPI_Comm_rank");
-	*rank = c->rank;
-	return MPI_SUCCESS;
+	return core_local_Comm_rank(comm, rank);
 }
 
 int core_Comm_size(MPI_Comm comm, int *size)
 {
-	struct core_comm *c = core_comm_of(comm);
-	if (unlikely(!c))
-		return MPI_ERR_COMM;
-	if (unlikely(!c->size))
-		core_need_mpi("MPI_Comm_size");
-	*size = c->size;
-	return MPI_SUCCESS;
+	return core_local_Comm_size(comm, size);
 }
 
 int core_Comm_remote_size(MPI_Comm comm, int *size)

@@ -31,32 +31,36 @@ void core_many_free(struct many *m)
 		core_free(m->block);
 }
 
-/* (Re)reads what is active below; requests may have ended at a drain. */
+/* Notes where request i stands. */
+static inline void look(struct many *m, int i, struct core_request *r)
+{
+	m->lower[i] = 0;
+	if (!r)
+		return;
+	if (unlikely(r->kind == REQ_PART && r->state == REQ_ACTIVE))
+		r->poll(core_self_thread(), r);
+	if (unlikely(r->state == REQ_DONE)) {
+		m->done++;
+		return;
+	}
+	m->lower[i] = r->lower;
+	m->active++;
+	m->soft += !r->lower;
+}
+
+/* Reads again what is active below; requests may have ended at a drain. */
 static void collect(struct many *m)
 {
 	m->active = m->done = m->soft = 0;
-	for (int i = 0; i < m->n; i++) {
-		struct core_request *r = m->r[i];
-
-		m->lower[i] = 0;
-		if (!r)
-			continue;
-		if (unlikely(r->poll && r->state == REQ_ACTIVE))
-			r->poll(core_self_thread(), r);
-		if (r->state == REQ_DONE) {
-			m->done++;
-			continue;
-		}
-		m->lower[i] = r->lower;
-		m->active++;
-		m->soft += !r->lower;
-	}
+	for (int i = 0; i < m->n; i++)
+		look(m, i, m->r[i]);
 }
 
 /* Looks up the handles; an invalid one is an error. */
 int core_many_gather(struct many *m, int n, const MPI_Request h[])
 {
 	many_alloc(m, n);
+	m->active = m->done = m->soft = 0;
 	for (int i = 0; i < n; i++) {
 		struct core_request *r = core_request_of(h[i]);
 
@@ -65,8 +69,8 @@ int core_many_gather(struct many *m, int n, const MPI_Request h[])
 			return MPI_ERR_REQUEST;
 		}
 		m->r[i] = likely(r) && r->state != REQ_INACTIVE ? r : 0;
+		look(m, i, m->r[i]);
 	}
-	collect(m);
 	return MPI_SUCCESS;
 }
 

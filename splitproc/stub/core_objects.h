@@ -140,6 +140,19 @@ HIDDEN int core_topo_build(volatile struct mana_thread *t, const struct core_top
 struct core_extent {
 	MPI_Count size, lb, extent, true_lb, true_extent;
 };
+#define CORE_FIRST_PREDEFINED 0x200
+#define CORE_PREDEFINED 0x200
+struct core_predefined {
+	struct core_extent e;
+	int valid;
+	char *name; /* set by the program */
+};
+HIDDEN extern struct core_predefined core_predefined[CORE_PREDEFINED];
+static inline struct core_predefined *core_predefined_of(MPI_Datatype h)
+{
+	uint64_t i = VID(h) - CORE_FIRST_PREDEFINED;
+	return likely(i < CORE_PREDEFINED) && core_predefined[i].valid ? &core_predefined[i] : 0;
+}
 static inline struct core_type *core_type_of(MPI_Datatype h)
 {
 	return VID(h) < VID_BASE ? 0 : core_table_get(&core_types, VID(h));

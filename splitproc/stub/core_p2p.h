@@ -221,11 +221,65 @@ static inline MPI_Request core_native(MPI_Request lower)
 	return unlikely(lower == MPI_REQUEST_NULL) ? 0 : lower;
 }
 
+HIDDEN void core_bsend_done(struct core_request *r);   /* core_bsend.c */
+HIDDEN int core_grequest_free(struct core_request *r); /* core_grequest.c */
+
+/* Drops what r refers to. */
+static inline void core_request_unref(struct core_request *r)
+{
+	if (unlikely(VID(r->type) >= VID_BASE))
+		core_type_unref(r->type);
+	r->type = MPI_BYTE;
+	if (unlikely(r->comm && r->comm != &core_world && r->comm != &core_self))
+		core_comm_unref(r->comm);
+	r->comm = 0;
+	if (unlikely(r->aux)) {
+		core_free(r->aux);
+		r->aux = 0;
+	}
+}
+
 /* The operation of r is over: counts, status, references (persistent ones keep theirs). */
-HIDDEN void core_request_complete(struct core_request *r, const struct mana_status *st);
+static inline void core_request_complete(struct core_request *r, const struct mana_status *st)
+{
+	r->lower = 0;
+	r->st = *st;
+	r->state = REQ_DONE;
+	if (r->kind == REQ_RECV) {
+		core_count_received(r->comm, r->peer, st);
+	} else {
+		/* What the library leaves in the status of a send differs between libraries. */
+		r->st.source = MPI_ANY_SOURCE;
+		r->st.tag = MPI_ANY_TAG;
+		if (r->kind != REQ_FILE)
+			r->st.bytes = 0;
+		if (unlikely(st->cancelled) && r->kind == REQ_SEND)
+			core_count(core_sent, r->comm, r->peer, -1);
+		if (unlikely(r->kind == REQ_BSEND))
+			core_bsend_done(r);
+	}
+	if (unlikely(st->error && r->comm))
+		core_failed_comm = (MPI_Comm)(uintptr_t)r->comm->vid;
+	if (r->persistent)
+		return;
+	if (unlikely(r->release))
+		r->release(r);
+	core_request_unref(r);
+}
+
 /* The program has seen the completion: frees r, or makes a persistent one inactive. */
-HIDDEN void core_request_seen(struct core_request *r, MPI_Request *h);
-HIDDEN void core_request_unref(struct core_request *r);
+static inline void core_request_seen(struct core_request *r, MPI_Request *h)
+{
+	if (r->persistent) {
+		r->state = REQ_INACTIVE;
+		return;
+	}
+	if (unlikely(r->kind == REQ_GENERALIZED))
+		core_grequest_free(r);
+	core_request_recycle(r);
+	*h = MPI_REQUEST_NULL;
+}
+
 /* Waits until r is DONE. interrupted: a wait below has just said MANA_INTERRUPTED. */
 HIDDEN void core_request_wait(volatile struct mana_thread *t, struct core_request *r, uint32_t seq, int interrupted);
 /* One test below; afterwards r->state tells. */
@@ -235,7 +289,6 @@ HIDDEN int core_orphans_reap(volatile struct mana_thread *t);
 HIDDEN void core_orphan_add(struct core_request *r);
 /* Generalized requests (core_grequest.c). */
 HIDDEN int core_grequest_query(struct core_request *r, MPI_Status *st);
-HIDDEN int core_grequest_free(struct core_request *r);
 HIDDEN int core_grequest_cancel(struct core_request *r);
 
 /* ---- drained messages (core_queue.c) ---- */
@@ -262,7 +315,6 @@ HIDDEN int core_post_recv(volatile struct mana_thread *t, struct core_request *r
 /* ---- buffered sends (core_bsend.c) ---- */
 HIDDEN int core_bsend(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag,
                       struct core_comm *c);
-HIDDEN void core_bsend_done(struct core_request *r);
 /* Packs into new memory; *out is core_free'd by the caller. */
 HIDDEN int core_pack_copy(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype type,
                           struct core_comm *c, void **out, MPI_Count *bytes);

@@ -37,64 +37,10 @@ struct core_request *core_request_new(int kind, struct core_comm *c)
 	return r;
 }
 
-/* Drops what r refers to. */
-void core_request_unref(struct core_request *r)
-{
-	if (unlikely(VID(r->type) >= VID_BASE))
-		core_type_unref(r->type);
-	r->type = MPI_BYTE;
-	if (unlikely(r->comm && r->comm != &core_world && r->comm != &core_self))
-		core_comm_unref(r->comm);
-	r->comm = 0;
-	if (unlikely(r->aux)) {
-		core_free(r->aux);
-		r->aux = 0;
-	}
-}
-
 void core_request_drop(struct core_request *r)
 {
 	core_request_unref(r);
 	core_request_recycle(r);
-}
-
-void core_request_complete(struct core_request *r, const struct mana_status *st)
-{
-	r->lower = 0;
-	r->st = *st;
-	r->state = REQ_DONE;
-	if (r->kind == REQ_RECV) {
-		core_count_received(r->comm, r->peer, st);
-	} else {
-		/* What the library leaves in the status of a send differs between libraries. */
-		r->st.source = MPI_ANY_SOURCE;
-		r->st.tag = MPI_ANY_TAG;
-		if (r->kind != REQ_FILE)
-			r->st.bytes = 0;
-		if (unlikely(st->cancelled) && r->kind == REQ_SEND)
-			core_count(core_sent, r->comm, r->peer, -1);
-		if (unlikely(r->kind == REQ_BSEND))
-			core_bsend_done(r);
-	}
-	if (unlikely(st->error && r->comm))
-		core_failed_comm = (MPI_Comm)(uintptr_t)r->comm->vid;
-	if (r->persistent)
-		return;
-	if (unlikely(r->release))
-		r->release(r);
-	core_request_unref(r);
-}
-
-void core_request_seen(struct core_request *r, MPI_Request *h)
-{
-	if (r->persistent) {
-		r->state = REQ_INACTIVE;
-		return;
-	}
-	if (unlikely(r->kind == REQ_GENERALIZED))
-		core_grequest_free(r);
-	core_request_recycle(r);
-	*h = MPI_REQUEST_NULL;
 }
 
 /* A receive whose communicator was freed before a restart has nothing below; generalized requests never have. */

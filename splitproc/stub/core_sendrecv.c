@@ -19,7 +19,7 @@ struct exchange {
 /* Runs with the lower half's fs: posts both and waits. */
 static int exchange_below(const struct mana_lower *l, struct exchange *x, MPI_Comm c, uint32_t seq)
 {
-	int ndone, which[2];
+	int ndone, which, rest = 0;
 	int rc = l->f.Irecv(x->rbuf, x->rn, x->rt, x->src, x->rtag, c, &x->q[0]);
 
 	if (rc)
@@ -33,7 +33,10 @@ static int exchange_below(const struct mana_lower *l, struct exchange *x, MPI_Co
 	x->posted = 2;
 	if (unlikely(x->q[1] == MPI_REQUEST_NULL))
 		x->q[1] = 0;
-	return l->p.wait(2, x->q, MANA_WAIT_ALL, seq, &ndone, which, x->done);
+	rc = l->p.wait(1, &x->q[0], MANA_WAIT_ALL, seq, &ndone, &which, &x->done[0]);
+	if (x->q[1] && rc != MANA_INTERRUPTED)
+		rest = l->p.wait(1, &x->q[1], MANA_WAIT_ALL, seq, &ndone, &which, &x->done[1]);
+	return rest ? rest : rc;
 }
 
 /* Goes on after the first wait: returns the error class of the whole. */

@@ -1,11 +1,7 @@
 /* core_status.c - what a status tells: counts, elements, the cancelled flag.
  * MPI_internal[0] is the flag, [1] and [2] are the words of the byte count. */
+#include "core_local.h"
 #include "core_p2p.h"
-
-static int64_t status_bytes(const MPI_Status *s)
-{
-	return (int64_t)(uint32_t)s->MPI_internal[1] | (int64_t)s->MPI_internal[2] << 32;
-}
 
 static int bad_type(MPI_Datatype type)
 {
@@ -14,16 +10,7 @@ static int bad_type(MPI_Datatype type)
 
 int core_Get_count(const MPI_Status *status, MPI_Datatype type, MPI_Count *count)
 {
-	int64_t bytes = status_bytes(status), size;
-
-	if (unlikely(bad_type(type)))
-		return MPI_ERR_TYPE;
-	size = core_type_size(type);
-	if (likely(size > 0))
-		*count = bytes % size ? MPI_UNDEFINED : bytes / size;
-	else
-		*count = bytes ? MPI_UNDEFINED : 0;
-	return MPI_SUCCESS;
+	return core_local_Get_count(status, type, count);
 }
 
 int core_Get_elements(const MPI_Status *status, MPI_Datatype type, MPI_Count *count)
@@ -32,13 +19,13 @@ int core_Get_elements(const MPI_Status *status, MPI_Datatype type, MPI_Count *co
 
 	if (unlikely(bad_type(type)))
 		return MPI_ERR_TYPE;
-	if (!status_bytes(status)) {
+	if (!core_status_bytes(status)) {
 		*count = 0;
 		return MPI_SUCCESS;
 	}
 	ENTER();
 	lt = core_type_lower(type);
-	LEAVE(LOWER(self_, core_lower->p.elements(lt, status_bytes(status), count)));
+	LEAVE(LOWER(self_, core_lower->p.elements(lt, core_status_bytes(status), count)));
 }
 
 static void set_bytes(MPI_Status *status, int64_t bytes)

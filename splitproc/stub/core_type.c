@@ -5,27 +5,15 @@
  */
 #include <string.h>
 
-#include "core_objects.h"
+#include "core_local.h"
 
-#define FIRST_PREDEFINED 0x200
-#define N_PREDEFINED 0x200
-static struct predefined {
-	struct core_extent e;
-	int valid;
-	char *name; /* set by the program */
-} predefined[N_PREDEFINED];
+struct core_predefined core_predefined[CORE_PREDEFINED];
 
 static MPI_Datatype last_lower, last_virtual; /* of core_type_virtual */
 
-static struct predefined *predefined_of(MPI_Datatype h)
-{
-	uint64_t i = VID(h) - FIRST_PREDEFINED;
-	return i < N_PREDEFINED && predefined[i].valid ? &predefined[i] : 0;
-}
-
 int core_type_valid(MPI_Datatype h)
 {
-	return VID(h) < VID_BASE ? predefined_of(h) != 0 : core_table_get(&core_types, VID(h)) != 0;
+	return VID(h) < VID_BASE ? core_predefined_of(h) != 0 : core_table_get(&core_types, VID(h)) != 0;
 }
 
 static int ask_extent(volatile struct mana_thread *t, MPI_Datatype lower, struct core_extent *e)
@@ -55,7 +43,7 @@ void core_type_init(volatile struct mana_thread *t)
 		MPI_LB, MPI_UB, MPI_2COMPLEX, MPI_2DOUBLE_COMPLEX, MPIX_C_FLOAT16, /* not of the standard ABI */
 	};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-		struct predefined *p = &predefined[VID(all[i]) - FIRST_PREDEFINED];
+		struct core_predefined *p = &core_predefined[VID(all[i]) - CORE_FIRST_PREDEFINED];
 		p->valid = ask_extent(t, all[i], &p->e) == MPI_SUCCESS; /* else the library has no such type */
 	}
 }
@@ -182,17 +170,13 @@ int core_Type_free(MPI_Datatype *datatype)
 
 MPI_Count core_type_size(MPI_Datatype h)
 {
-	struct core_type *c = core_type_of(h);
-	if (c)
-		return c->size;
-	struct predefined *p = predefined_of(h);
-	return p ? p->e.size : MPI_UNDEFINED;
+	return core_local_size(h);
 }
 
 int core_type_extent(MPI_Datatype h, struct core_extent *e)
 {
 	struct core_type *c = core_type_of(h);
-	struct predefined *p = c ? 0 : predefined_of(h);
+	struct core_predefined *p = c ? 0 : core_predefined_of(h);
 	if (c)
 		*e = (struct core_extent){c->size, c->lb, c->extent, c->true_lb, c->true_extent};
 	else if (p)
@@ -204,10 +188,7 @@ int core_type_extent(MPI_Datatype h, struct core_extent *e)
 
 int core_Type_size(MPI_Datatype datatype, MPI_Count *size)
 {
-	if (!core_type_valid(datatype))
-		return MPI_ERR_TYPE;
-	*size = core_type_size(datatype);
-	return MPI_SUCCESS;
+	return core_local_Type_size(datatype, size);
 }
 
 int core_Type_get_extent(MPI_Datatype datatype, MPI_Count *lb, MPI_Count *extent)
@@ -235,7 +216,7 @@ int core_Type_get_true_extent(MPI_Datatype datatype, MPI_Count *true_lb, MPI_Cou
 int core_Type_set_name(MPI_Datatype datatype, const char *type_name)
 {
 	struct core_type *c = core_type_of(datatype);
-	struct predefined *p = c ? 0 : predefined_of(datatype);
+	struct core_predefined *p = c ? 0 : core_predefined_of(datatype);
 	if (!c && !p)
 		return MPI_ERR_TYPE;
 	ENTER_LOCAL();
@@ -248,7 +229,7 @@ int core_Type_set_name(MPI_Datatype datatype, const char *type_name)
 int core_Type_get_name(MPI_Datatype datatype, char *type_name, int *resultlen)
 {
 	struct core_type *c = core_type_of(datatype);
-	struct predefined *p = c ? 0 : predefined_of(datatype);
+	struct core_predefined *p = c ? 0 : core_predefined_of(datatype);
 	if (!c && !p && datatype != MPI_DATATYPE_NULL)
 		return MPI_ERR_TYPE;
 	if (c || !p || p->name) {

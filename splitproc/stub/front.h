@@ -7,6 +7,14 @@
 #define MANA_FRONT_H
 
 #include "core_len.h"
+#include "core_local.h"
+
+#ifndef FRONT_ALONE /* a test without the core */
+#define core_Comm_rank core_local_Comm_rank
+#define core_Comm_size core_local_Comm_size
+#define core_Type_size core_local_Type_size
+#define core_Get_count core_local_Get_count
+#endif
 
 /* The stack copy of an empty array is passed on but never read. */
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
