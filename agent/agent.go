@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 	"mana/cli"
 	"mana/image"
+	"mana/splitproc"
 	"mana/task"
 	"mana/wire"
 )
@@ -143,8 +144,21 @@ func (a *agent) run() int {
 			if a.killed {
 				return 0
 			}
+			a.tellEnd()
 			return leave(a.programs[0].status)
 		}
+	}
+}
+
+// tellEnd says that the rank ends as it should, which a checkpoint of the others
+// need not mind.
+func (a *agent) tellEnd() {
+	p := a.programs[0]
+	if a.cfg.Rank < 0 || p.mpi == nil || !p.status.Exited() {
+		return
+	}
+	if s := p.mpi.ctl.State(); s == splitproc.Finalized || s == splitproc.NotInited {
+		a.link.send("ENDED", "status", p.status.ExitStatus())
 	}
 }
 

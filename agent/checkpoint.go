@@ -16,6 +16,7 @@ type checkpoint struct {
 	working bool // a goroutine of this checkpoint is at work
 	over    string
 	kill    bool
+	absent  int   // ranks of the job that have ended
 	kept    []int // generations that stay, once committed
 	images  []written
 	ended   []*program  // programs that ended while the engine was at work
@@ -49,7 +50,7 @@ func (c *checkpoint) busy() bool { return c != nil && c.working }
 // begin answers the announcement of a checkpoint. A program without MPI has
 // nothing to quiesce, and one that is alone in its job quiesces by itself.
 func (a *agent) begin(m wire.Message) {
-	a.ckpt = &checkpoint{gen: m.Int("gen", 0), kill: m.Bool("kill")}
+	a.ckpt = &checkpoint{gen: m.Int("gen", 0), kill: m.Bool("kill"), absent: m.Int("ended", 0)}
 	mpi := a.programs[0].mpi
 	if mpi != nil && a.cfg.Rank >= 0 {
 		a.ckpt.mpi = a.startConverging(mpi, a.ckpt.gen)
@@ -105,7 +106,7 @@ func (a *agent) take(c *checkpoint, programs []*program) result {
 	if len(programs) == 0 {
 		r.err = errors.New("the program has ended")
 	} else {
-		f := &family{a: a, roots: programs, gen: c.gen, mpi: a.programs[0].mpi}
+		f := &family{a: a, roots: programs, gen: c.gen, mpi: a.programs[0].mpi, absent: c.absent}
 		r.failed, r.err = f.take()
 		if r.err == nil {
 			snaps = f.all

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -16,11 +17,12 @@ import (
 // orphans that came to the agent. Their stops overlap, so that what goes on
 // between them is caught at one instant. Of an MPI rank one process uses MPI.
 type family struct {
-	a     *agent
-	roots []*program
-	gen   int
-	mpi   *mpiProgram // nil without MPI
-	all   []*snapshot
+	a      *agent
+	roots  []*program
+	gen    int
+	mpi    *mpiProgram // nil without MPI
+	absent int         // ranks that have ended
+	all    []*snapshot
 }
 
 // kin returns the programs' processes and their descendants, parents first.
@@ -62,6 +64,10 @@ func (f *family) take() (failed *program, err error) {
 	}
 	user := f.user()
 	if user != nil {
+		if f.absent > 0 && f.mpi.ctl.State() == splitproc.Inited {
+			err := fmt.Errorf("%d ranks have ended, but rank %d still uses MPI", f.absent, f.mpi.rank)
+			return user.p, errors.Join(err, f.thaw(true))
+		}
 		if err := f.mpi.drain(user.frozen); err != nil {
 			return user.p, errors.Join(err, f.thaw(true))
 		}

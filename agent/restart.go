@@ -31,6 +31,7 @@ type Restart struct {
 	Total       int // images of the whole computation
 	Ranks       int // of an MPI job
 	Highest     int // process number of the whole computation
+	Ended       []manifest.Ended
 	Images      []Saved
 	Numbers     Numbers
 	NoTruncate  bool
@@ -75,6 +76,9 @@ func (r *Restart) Run(cfg Config) int {
 	}
 	join := a.join().With("restart", 1).With("comp", r.Computation).With("gen", r.Generation).
 		With("images", len(r.Images)).With("total", r.Total).With("last", r.Last)
+	for _, e := range r.Ended {
+		join = join.With("ended", e.Rank).With("status", e.Status)
+	}
 	in, err := a.link.open(a.withInterval(join))
 	if unreadable != nil {
 		// It has joined only to leave: the other ranks must not wait for it.

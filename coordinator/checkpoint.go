@@ -71,12 +71,20 @@ func (c *Coordinator) startCheckpoint(kill bool, done func(failure string)) {
 		k.parts[m] = &part{}
 		world = max(world, m.nranks, m.rank+1) // not every launcher tells the size
 		m.state = statePresuspend
-		m.send(wire.New("CKPT", "gen", k.gen, "members", len(c.members), "kill", kill))
+		m.send(wire.New("CKPT", "gen", k.gen, "members", len(c.members), "kill", kill, "ended", len(c.ended)))
 	}
 	if world > 0 {
 		k.clocks = drain.New(world)
-		if gone := k.absent(world); gone != nil {
-			c.abort(fmt.Sprintf("ranks %v of %d have ended", gone, world))
+		var lost []int
+		for _, r := range k.absent(world) {
+			if _, ok := c.ended[r]; ok {
+				k.clocks.Leave(r)
+			} else {
+				lost = append(lost, r)
+			}
+		}
+		if lost != nil {
+			c.abort(fmt.Sprintf("ranks %v of %d have ended without MPI_Finalize", lost, world))
 		}
 	}
 }
@@ -170,6 +178,9 @@ func (c *Coordinator) commit() {
 	m := &manifest.Manifest{Computation: c.computation, Generation: k.gen, Created: time.Now(), Images: k.images, Agents: len(k.parts)}
 	for mem := range k.parts {
 		m.Ranks = max(m.Ranks, mem.nranks)
+	}
+	for rank, status := range c.ended {
+		m.Ended = append(m.Ended, manifest.Ended{Rank: rank, Status: status})
 	}
 	slices.SortFunc(m.Images, func(a, b manifest.Image) int {
 		return cmp.Or(cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.Name, b.Name))

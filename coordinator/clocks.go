@@ -47,8 +47,28 @@ func (c *Coordinator) order(orders []drain.Order) {
 	}
 }
 
-// absent names the ranks of an MPI job that are not members: they have ended,
-// so what could be saved of the others could not be restarted.
+// hasEnded takes note of a rank that has left MPI and ends: it is missing from
+// later generations, and a restart ends it with the same status.
+func (c *Coordinator) hasEnded(m *member, msg wire.Message) {
+	if !m.mpi() {
+		return
+	}
+	if c.ended == nil {
+		c.ended = map[int]int{}
+	}
+	c.ended[m.rank] = msg.Int("status", 0)
+}
+
+// parseEnded takes the ranks and the statuses that a restarting agent names.
+func parseEnded(ranks, statuses []int) map[int]int {
+	ended := map[int]int{}
+	for i := range min(len(ranks), len(statuses)) {
+		ended[ranks[i]] = statuses[i]
+	}
+	return ended
+}
+
+// absent names the ranks of an MPI job that are not members: they have ended.
 func (k *checkpoint) absent(world int) []int {
 	here := make([]bool, world)
 	for m := range k.parts {

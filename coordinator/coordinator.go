@@ -53,8 +53,9 @@ type Coordinator struct {
 	admitted int // members ever admitted: their ids
 	held     []func()
 	hadAny   bool
-	gathered bool // the MPI job has once been complete; ranks may end before others
-	leaving  bool // quit was asked for
+	ended    map[int]int // ranks that have left MPI and ended, with their exit status
+	gathered bool        // the MPI job has once been complete; ranks may end before others
+	leaving  bool        // quit was asked for
 
 	computation string
 	generation  int

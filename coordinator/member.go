@@ -145,6 +145,7 @@ func (c *Coordinator) admit(m *member, join wire.Message, asked bool) {
 		c.computation, c.generation = join.Get("comp"), join.Int("gen", 0)
 	} else if len(c.members) == 0 {
 		c.computation, c.generation = newComputation(), 0
+		c.ended = nil
 	}
 	c.generation = max(c.generation, join.Int("gen", 0))
 	c.admitted++
@@ -235,6 +236,8 @@ func (c *Coordinator) handle(m *member, msg wire.Message) {
 		c.progressed(m, msg)
 	case "RESTORED":
 		c.restored(m)
+	case "ENDED":
+		c.hasEnded(m, msg)
 	default:
 		c.note("unknown message %s from %s", msg.Verb, m)
 	}
@@ -255,7 +258,7 @@ func (c *Coordinator) running() bool {
 			ranks, world = ranks+1, max(world, m.nranks)
 		}
 	}
-	c.gathered = ranks > 0 && (c.gathered || ranks >= world)
+	c.gathered = ranks > 0 && (c.gathered || ranks+len(c.ended) >= world)
 	return ranks == 0 || c.gathered
 }
 

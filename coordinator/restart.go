@@ -63,6 +63,7 @@ func (c *Coordinator) tooLate(join wire.Message) bool {
 func (c *Coordinator) joinRestart(m *member, join wire.Message) {
 	if c.restart == nil {
 		c.computation, c.generation = join.Get("comp"), join.Int("gen", 0)
+		c.ended = parseEnded(join.Ints("ended"), join.Ints("status"))
 		c.restart = &restart{images: join.Int("total", 1), restored: map[*member]bool{}, began: time.Now()}
 		c.note("FIRST restart connection; generation %d of %s", c.generation, c.computation)
 	}

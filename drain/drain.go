@@ -81,6 +81,7 @@ const (
 
 type rankState struct {
 	reported bool
+	left     bool // has ended: no clock binds it
 	quiet    bool
 	blocked  bool
 	version  uint64            // newest order sent
@@ -139,6 +140,14 @@ func (c *Convergence) Report(rank int, r Report) ([]Order, error) {
 		orders = c.releaseParked()
 	}
 	return orders, nil
+}
+
+// Leave takes note of a rank that has ended, after its last collective.
+func (c *Convergence) Leave(rank int) {
+	if rank >= 0 && rank < len(c.ranks) {
+		s := &c.ranks[rank]
+		s.reported, s.quiet, s.left = true, true, true
+	}
 }
 
 // Converged tells whether every rank has reached every target, knows it, and
@@ -211,6 +220,9 @@ func (c *Convergence) allReported() bool {
 
 // bound tells whether a clock binds a rank, and at which count the rank is.
 func (c *Convergence) bound(rank int, gid uint64, k *clockState) (count uint64, ok bool) {
+	if c.ranks[rank].left {
+		return 0, false
+	}
 	count, ok = c.ranks[rank].clocks[gid]
 	if !ok && k.kind == Group {
 		_, ok = slices.BinarySearch(k.members, rank)
@@ -294,6 +306,9 @@ func (c *Convergence) releaseParked() []Order {
 	var orders []Order
 	for i := range c.ranks {
 		s := &c.ranks[i]
+		if s.left {
+			continue
+		}
 		s.version++
 		order := Order{Rank: i, Version: s.version}
 		if !c.moving(i) {

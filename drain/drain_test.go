@@ -375,3 +375,14 @@ func TestBlockedWithoutTargetReleases(t *testing.T) {
 		t.Errorf("orders %v, converged %v; want a release of rank 0", orders, c.Converged())
 	}
 }
+
+// A rank that has ended neither reports nor moves, whatever the clocks of the
+// groups that it was a member of.
+func TestRankThatLeft(t *testing.T) {
+	c := New(2)
+	c.Leave(1)
+	orders, err := c.Report(0, Report{Quiet: true, Clocks: []Clock{{GID: 1, Kind: Group, Count: 1, Members: []int{0, 1}}}})
+	if err != nil || len(orders) != 0 || !c.Converged() || len(c.Silent()) != 0 {
+		t.Errorf("orders %v, %v, converged %v, silent %v", orders, err, c.Converged(), c.Silent())
+	}
+}

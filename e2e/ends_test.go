@@ -18,7 +18,7 @@ func TestEnds(t *testing.T) {
 			ranks int // that have not ended
 			moves bool
 		}{
-			{"before", 1, 2, true}, {"bare", 2, 2, false}, {"after", 2, 2, false},
+			{"before", 1, 2, true}, {"bare", 2, 2, false}, {"after", 2, 2, false}, {"early", 1, 1, false},
 			{"abort", 2, 2, false}, {"exit", 2, 2, false},
 		} {
 			t.Run(fmt.Sprintf("%s/%s", m, c.mode), func(t *testing.T) {

@@ -31,6 +31,12 @@ type Image struct {
 	Sum  string `json:"sum,omitempty"`
 }
 
+// Ended is a rank that had left MPI and ended before the checkpoint.
+type Ended struct {
+	Rank   int `json:"rank"`
+	Status int `json:"status"` // of its exit
+}
+
 // Manifest lists what belongs to one committed generation.
 type Manifest struct {
 	Version     int       `json:"version"`
@@ -41,6 +47,7 @@ type Manifest struct {
 	Agents      int       `json:"agents"`
 	Home        string    `json:"home"` // the directory this copy was written to
 	Images      []Image   `json:"images"`
+	Ended       []Ended   `json:"ended,omitempty"` // ranks that have no image
 
 	found string // the directory it was read from
 }

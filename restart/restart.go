@@ -64,6 +64,10 @@ func Main(name string, args []string) int {
 
 func (o *options) run(name string, mana bool, failure int) int {
 	r, rank, err := o.find(name)
+	var ended *endedError
+	if errors.As(err, &ended) {
+		return ended.status
+	}
 	if err != nil {
 		return cli.Die(name, failure, err)
 	}
@@ -269,7 +273,7 @@ func (o *options) fromDir(name string) (*agent.Restart, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	r := &agent.Restart{Computation: c.Computation, Generation: c.Generation, Total: len(c.Images), Last: c.Last(), Ranks: c.Ranks, Highest: highest(c.Images), Hint: c.Hint}
+	r := &agent.Restart{Computation: c.Computation, Generation: c.Generation, Total: len(c.Images), Last: c.Last(), Ranks: c.Ranks, Highest: highest(c.Images), Ended: c.Ended, Hint: c.Hint}
 	rank := -1
 	if c.Ranks > 0 {
 		if rank, err = rankOf(c.Manifest, o.Restartdir); err != nil {
@@ -284,10 +288,20 @@ func (o *options) fromDir(name string) (*agent.Restart, int, error) {
 			r.Images = append(r.Images, agent.Saved{Image: im, Path: c.Path(im)})
 		}
 	}
+	if i := slices.IndexFunc(c.Ended, func(e manifest.Ended) bool { return e.Rank == rank }); i >= 0 && len(r.Images) == 0 {
+		return nil, rank, &endedError{c.Ended[i].Status}
+	}
 	if len(r.Images) == 0 {
 		return nil, 0, fmt.Errorf("generation %d in %s has no image of rank %d: it had ended", c.Generation, o.Restartdir, rank)
 	}
 	return r, rank, nil
+}
+
+// endedError says that this rank had ended before the checkpoint.
+type endedError struct{ status int }
+
+func (e *endedError) Error() string {
+	return fmt.Sprintf("this rank had ended with status %d", e.status)
 }
 
 // rankOf is this process' rank of the MPI job that m is of.
