@@ -68,13 +68,13 @@ static int dup_lower(struct core_comm *p, const struct core_info *hints, struct 
 	LEAVE(rc);
 }
 
-static int dup(MPI_Comm comm, int with_info, MPI_Info info, MPI_Comm *newcomm)
+static int dup(MPI_Comm comm, const struct core_info *info, MPI_Comm *newcomm)
 {
 	struct core_comm *p = core_comm_of(comm), *c = 0;
 	*newcomm = MPI_COMM_NULL;
 	if (!p)
 		return MPI_ERR_COMM;
-	int rc = dup_lower(p, with_info ? core_info_of(info) : p->info, &c);
+	int rc = dup_lower(p, info, &c);
 	if (rc != MPI_SUCCESS)
 		return rc;
 	*newcomm = COMM_HANDLE(c);
@@ -86,12 +86,12 @@ static int dup(MPI_Comm comm, int with_info, MPI_Info info, MPI_Comm *newcomm)
 
 int core_Comm_dup(MPI_Comm comm, MPI_Comm *newcomm)
 {
-	return dup(comm, 0, MPI_INFO_NULL, newcomm);
+	return dup(comm, 0, newcomm); /* hints are not inherited since MPI-4 */
 }
 
 int core_Comm_dup_with_info(MPI_Comm comm, MPI_Info info, MPI_Comm *newcomm)
 {
-	return dup(comm, 1, info, newcomm);
+	return dup(comm, core_info_of(info), newcomm);
 }
 
 int core_Comm_split(MPI_Comm comm, int color, int key, MPI_Comm *newcomm)
@@ -127,6 +127,8 @@ int core_Comm_split_type(MPI_Comm comm, int split_type, int key, MPI_Info info, 
 	core_info_lower_done(self_, &hints, i, split_type == MPI_COMM_TYPE_HW_UNGUIDED ? "mpi_hw_resource_type" : 0);
 	if (rc == MPI_SUCCESS)
 		rc = core_comm_child(self_, p, lower, seed, &c);
+	if (c)
+		c->info = core_info_copy(i);
 	*newcomm = handle_of(c);
 	LEAVE(rc);
 }

@@ -52,7 +52,7 @@ static int idup_lower(struct core_comm *p, const struct core_info *hints, struct
 	LEAVE(coll_posted(r, rc, request));
 }
 
-static int idup(MPI_Comm comm, int with_info, MPI_Info info, MPI_Comm *newcomm, MPI_Request *request)
+static int idup(MPI_Comm comm, const struct core_info *info, MPI_Comm *newcomm, MPI_Request *request)
 {
 	struct core_comm *p = core_comm_of(comm), *c = 0;
 	struct core_attr *attrs = 0;
@@ -61,7 +61,7 @@ static int idup(MPI_Comm comm, int with_info, MPI_Info info, MPI_Comm *newcomm, 
 		return MPI_ERR_COMM;
 	int rc = core_attrs_copy(KEYVAL_COMM, VID(comm), p->attrs, &attrs);
 	if (rc == MPI_SUCCESS)
-		rc = idup_lower(p, with_info ? core_info_of(info) : p->info, &c, request);
+		rc = idup_lower(p, info, &c, request);
 	if (rc != MPI_SUCCESS) {
 		core_attrs_delete(KEYVAL_COMM, VID(comm), &attrs);
 		return rc;
@@ -73,10 +73,10 @@ static int idup(MPI_Comm comm, int with_info, MPI_Info info, MPI_Comm *newcomm, 
 
 int core_Comm_idup(MPI_Comm comm, MPI_Comm *newcomm, MPI_Request *request)
 {
-	return idup(comm, 0, MPI_INFO_NULL, newcomm, request);
+	return idup(comm, 0, newcomm, request);
 }
 
 int core_Comm_idup_with_info(MPI_Comm comm, MPI_Info info, MPI_Comm *newcomm, MPI_Request *request)
 {
-	return idup(comm, 1, info, newcomm, request);
+	return idup(comm, core_info_of(info), newcomm, request);
 }
