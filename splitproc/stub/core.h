@@ -261,7 +261,7 @@ HIDDEN extern MPI_Comm core_failed_comm; /* of the request that failed last: for
 /* Given by each front end: */
 struct core_front {
 	const char *abi;                                             /* "mpich", "ompi", "std" */
-	int late_errhandler; /* a communicator without a handler of its own uses MPI_COMM_WORLD's of the moment */
+	int late_errhandler; /* communicators and windows without a handler of their own use MPI_COMM_WORLD's of the moment */
 	void (*op_call)(void *fn, int large, void *in, void *inout, MPI_Count n, MPI_Datatype t);
 	void (*errh)(int kind, void *fn, uint64_t object, int errclass); /* with the program's own handle and code */
 	int (*comm_copy_attr)(void *fn, MPI_Comm c, int keyval, void *extra, void *in, void *out, int *flag);

@@ -157,7 +157,9 @@ int core_error(MPI_Comm comm, int errclass, const char *function)
 int core_error_win(MPI_Win win, int errclass, const char *function)
 {
 	struct core_win *w = core_win_of(win);
-	return w ? core_raise(ERRH_WIN, VID(win), w->errh, errclass, function) : core_error(MPI_COMM_NULL, errclass, function);
+	if (!w || (!VID(w->errh) && core_front.late_errhandler))
+		return core_error(MPI_COMM_NULL, errclass, function);
+	return core_raise(ERRH_WIN, VID(win), w->errh, errclass, function);
 }
 
 int core_error_file(MPI_File file, int errclass, const char *function)

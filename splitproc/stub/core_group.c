@@ -133,7 +133,7 @@ int core_Group_translate_ranks(MPI_Group group1, int n, const int ranks1[], MPI_
 	int max, bad = 0;
 	if (!a || !b)
 		return MPI_ERR_GROUP;
-	if (n < 0)
+	if (n < 0 || (n && (!ranks1 || !ranks2)))
 		return MPI_ERR_ARG;
 	ENTER_LOCAL();
 	int *inv = inverse(b->size, b->ranks, &max);

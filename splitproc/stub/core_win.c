@@ -50,7 +50,7 @@ static int create(struct core_win *w, MPI_Info info, MPI_Comm comm, int apart, M
 	MPI_Comm dup = w->comm;
 	struct core_comm *c = core_win_comm(w);
 	ENTER_COLL(c);
-	w->errh = MPI_ERRORS_ARE_FATAL;
+	w->errh = 0; /* the default */
 	w->model = MPI_WIN_UNIFIED;
 	w->info = core_info_copy(core_info_of(info));
 	w->locks = core_alloc((size_t)c->size * sizeof *w->locks);
@@ -269,7 +269,7 @@ int core_Win_get_errhandler(MPI_Win win, MPI_Errhandler *errhandler)
 	if (!w)
 		return MPI_ERR_WIN;
 	core_errh_ref(w->errh);
-	*errhandler = w->errh;
+	*errhandler = VID(w->errh) ? w->errh : MPI_ERRORS_ARE_FATAL;
 	return MPI_SUCCESS;
 }
 

@@ -506,6 +506,10 @@ static void errors(void)
 	int code, class, len;
 	char text[MPI_MAX_ERROR_STRING];
 	fake_init(0);
+	OK(core_Comm_dup(MPI_COMM_WORLD, &c));
+	OK(core_Comm_get_errhandler(c, &got));
+	EQ(got == MPI_ERRORS_ARE_FATAL, 1); /* the default is a handle too */
+	OK(core_Comm_free(&c));
 	OK(core_Comm_create_errhandler(handler, &h));
 	OK(core_Comm_set_errhandler(MPI_COMM_WORLD, h));
 	OK(core_Comm_get_errhandler(MPI_COMM_WORLD, &got));
