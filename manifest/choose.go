@@ -70,14 +70,18 @@ func (c *Choice) Hint() string { return c.series.hint(c.at) }
 // number, or either after a series' name and a colon. Without a series it is
 // the newest one's; without a number the newest complete generation.
 func Choose(dir, from string) (*Choice, error) {
-	list, err := List(dir)
-	if err != nil && len(list) == 0 {
-		return nil, err
+	list, unread := List(dir)
+	if unread != nil && len(list) == 0 {
+		return nil, unread
 	}
 	if len(list) == 0 {
 		return nil, fmt.Errorf("%w in %s", ErrNone, dir)
 	}
-	s, which := list[0], from
+	s, which, err := list[0], from, error(nil)
+	if named := from != "" && from != "latest"; !named && unread != nil && !slices.ContainsFunc(list, func(s Series) bool { return s.newer(unread, -1) }) {
+		// It may be of a later job than all others.
+		return nil, fmt.Errorf("%w; another series is here: --from %s", unread, s.Computation)
+	}
 	if i := slices.IndexFunc(list, func(s Series) bool { return s.Computation == strings.TrimSuffix(from, ":latest") }); i >= 0 {
 		s, which = list[i], "latest"
 	} else if series, gen, ok := strings.Cut(from, ":"); ok {
@@ -89,7 +93,9 @@ func Choose(dir, from string) (*Choice, error) {
 	}
 	var c *Choice
 	if which == "" || which == "latest" {
-		c, err = s.latest()
+		if c, err = s.latest(); err == nil && c.Skipped == nil && s.newer(unread, c.Generation) {
+			c.Skipped = unread
+		}
 	} else {
 		c, err = s.number(which, dir)
 	}
@@ -97,6 +103,17 @@ func Choose(dir, from string) (*Choice, error) {
 		err = fmt.Errorf("%w; an earlier series is here too: --from %s", err, list[1].Computation)
 	}
 	return c, err
+}
+
+// newer tells whether a manifest that cannot be read is of a generation of
+// this series above gen.
+func (s *Series) newer(unread error, gen int) bool {
+	var u *Unreadable
+	if !errors.As(unread, &u) {
+		return false
+	}
+	n, ok := u.of(s.Computation)
+	return ok && n > gen
 }
 
 // latest is the newest complete generation.

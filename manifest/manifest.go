@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -203,6 +204,23 @@ func Read(path string) (*Manifest, error) {
 	return m, nil
 }
 
+// Unreadable is the error of a manifest that is there but tells nothing.
+type Unreadable struct {
+	name string
+	err  error
+}
+
+func (u *Unreadable) Error() string { return u.err.Error() }
+func (u *Unreadable) Unwrap() error { return u.err }
+
+// of tells by the manifest's name whether it is one of the computation, and
+// which generation's.
+func (u *Unreadable) of(computation string) (gen int, ok bool) {
+	text, ok := strings.CutPrefix(u.name, prefix+computation+"_")
+	gen, err := strconv.Atoi(strings.TrimSuffix(text, suffix))
+	return gen, ok && err == nil
+}
+
 func readAll(dir string) (all []*Manifest, firstErr error) {
 	paths, _ := filepath.Glob(filepath.Join(escapeGlob(dir), prefix+"*"+suffix))
 	unique, _ := filepath.Glob(filepath.Join(escapeGlob(dir), "ckpt_*", prefix+"*"+suffix))
@@ -210,7 +228,7 @@ func readAll(dir string) (all []*Manifest, firstErr error) {
 	for _, p := range paths {
 		m, err := Read(p)
 		if err != nil {
-			firstErr = err
+			firstErr = &Unreadable{filepath.Base(p), err}
 			continue
 		}
 		all = append(all, m)

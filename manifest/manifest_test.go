@@ -124,6 +124,35 @@ func TestSeries(t *testing.T) {
 	}
 }
 
+// A manifest that cannot be read is told of, and never leads to another job's
+// images without a word.
+func TestUnreadableManifest(t *testing.T) {
+	dir := t.TempDir()
+	commitTo(t, dir, "c-1-a", 1, 2, "a1")
+	commitTo(t, dir, "c-1-a", 2, 2, "a2")
+	garble := func(computation string, gen int) {
+		if err := os.WriteFile(filepath.Join(dir, FileName(computation, gen)), []byte("{"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	garble("c-1-a", 2)
+	if c := choose(t, dir, ""); c.Generation != 1 || c.Skipped == nil || c.Last() != 2 {
+		t.Errorf("the newest of the series: generation %d, skipped %v, last %d", c.Generation, c.Skipped, c.Last())
+	}
+	commitTo(t, dir, "c-1-a", 3, 3, "a3")
+	if c := choose(t, dir, ""); c.Generation != 3 || c.Skipped != nil {
+		t.Errorf("an older one: generation %d, skipped %v", c.Generation, c.Skipped)
+	}
+	os.Remove(filepath.Join(dir, FileName("c-1-a", 2)))
+	garble("c-2-b", 1)
+	if _, err := Choose(dir, ""); err == nil || !strings.Contains(err.Error(), "--from c-1-a") {
+		t.Errorf("the only one of another series: %v", err)
+	}
+	if c := choose(t, dir, "c-1-a"); c.Generation != 3 {
+		t.Errorf("a series by name: %d", c.Generation)
+	}
+}
+
 // What only its name holds is not taken away.
 func TestAloneSpares(t *testing.T) {
 	dir := t.TempDir()
