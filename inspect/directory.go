@@ -130,8 +130,8 @@ func (s *series) shape() string {
 	text := plural(s.Ranks, "rank") + where
 	if s.MPI != nil {
 		text += ", built for " + s.MPI.family()
-		if s.MPI.Library != "" {
-			text += ", ran on " + s.MPI.Library
+		if s.MPI.ranOn() != "" {
+			text += ", ran on " + s.MPI.ranOn()
 		}
 	}
 	return text

@@ -123,8 +123,8 @@ func (r *imageReport) text(w io.Writer) {
 	line("process", "%d on %s (Linux %s), in %s", r.PID, r.Host, r.Kernel, r.Cwd)
 	if r.MPI != nil {
 		on := ""
-		if r.MPI.Library != "" {
-			on = ", ran on " + r.MPI.Library
+		if r.MPI.ranOn() != "" {
+			on = ", ran on " + r.MPI.ranOn()
 		}
 		line("MPI", "rank %d of %d, built for %s%s", r.MPI.Rank, r.MPI.Ranks, r.MPI.family(), on)
 	}

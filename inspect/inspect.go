@@ -143,6 +143,14 @@ func (m *mpiInfo) family() string {
 	return m.ABI
 }
 
+// ranOn names the library that the job ran on, by the first words of what
+// MPI_Get_library_version says.
+func (m *mpiInfo) ranOn() string {
+	line, _, _ := strings.Cut(m.Library, "\n")
+	line, _, _ = strings.Cut(line, ",")
+	return strings.Join(strings.Fields(line), " ")
+}
+
 // size is a number of bytes for people.
 func size(n int64) string {
 	f, unit := float64(n), "B"
