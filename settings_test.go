@@ -164,3 +164,28 @@ func TestWriteKVData(t *testing.T) {
 		t.Errorf("accounts of %s", got)
 	}
 }
+
+// Whoever names every image below a directory names those in the generations'
+// own directories too; each process comes back once, from its newest image.
+func TestAllImagesBelow(t *testing.T) {
+	p := newPlace(t)
+	job := p.start(nil, "dmtcp_launch", "-p", "0", "--port-file", "port", "counter", "out", "150")
+	port := p.port("port", 1)
+	other := p.start(nil, "dmtcp_launch", "-j", "-p", port, "counter", "out2", "150")
+	p.port("port", 2)
+	until(t, "both count", func() bool { return len(p.lines("out")) > 2 && len(p.lines("out2")) > 2 })
+	p.mustRun("dmtcp_command", "-p", port, "-bc")
+	p.mustRun("dmtcp_command", "-p", port, "-kc")
+	job.wait(t)
+	other.wait(t)
+	rc, out, errOut := p.run("/bin/sh", "-c", "find . -name 'ckpt_*.dmtcp' | tee found | xargs dmtcp_restart -p 0")
+	if rc != 7 && rc != 123 { // xargs' status for a command that failed
+		t.Fatalf("rc %d, %q, %q", rc, out, errOut)
+	}
+	if n := len(p.lines("found")); n < 4 {
+		t.Errorf("only %d images were named", n)
+	}
+	until(t, "both are complete", func() bool { return len(p.lines("out")) == 150 && len(p.lines("out2")) == 150 })
+	p.counted("out", 150)
+	p.counted("out2", 150)
+}

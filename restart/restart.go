@@ -207,11 +207,18 @@ func (o *options) find(name string) (r *agent.Restart, rank int, err error) {
 	return r, rank, nil
 }
 
+// named is an image of the command line and what is known of it.
+type named struct {
+	given, path string
+	of          *manifest.Manifest
+	manifest.Image
+}
+
 // fromImages takes the images named on the command line, all of one
 // committed generation. Images that were moved away from their manifest are
 // taken for a computation of their own.
 func fromImages(paths []string) (*agent.Restart, error) {
-	r := &agent.Restart{}
+	var all []named
 	for _, p := range paths {
 		if strings.HasSuffix(strings.TrimRight(p, "/"), "_files") {
 			continue
@@ -219,30 +226,64 @@ func fromImages(paths []string) (*agent.Restart, error) {
 		if !strings.HasSuffix(p, ".dmtcp") {
 			return nil, fmt.Errorf("%s does not end in .dmtcp", p)
 		}
-		m, im, err := manifest.Of(p)
-		path := p
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		n, err := lookUp(p)
+		if err != nil {
 			return nil, err
-		case err != nil:
-			m, im = alone(p, len(paths))
-		default:
-			path = m.Path(im)
 		}
+		all = append(all, n)
+	}
+	all = newest(all)
+	r := &agent.Restart{}
+	for _, n := range all {
+		m := n.of
 		if r.Computation != "" && (r.Computation != m.Computation || r.Generation != m.Generation) {
 			return nil, fmt.Errorf("%s is of generation %d of %s, the others are of generation %d of %s: leftovers of another checkpoint?",
-				p, m.Generation, m.Computation, r.Generation, r.Computation)
+				n.given, m.Generation, m.Computation, r.Generation, r.Computation)
 		}
-		r.Computation, r.Generation, r.Total, r.Last, r.Ranks = m.Computation, m.Generation, len(m.Images), m.Last(), max(m.Ranks, im.Rank+1)
-		r.Images = append(r.Images, agent.Saved{Image: im, Path: path})
-		r.Highest = max(r.Highest, im.PID, highest(m.Images))
+		r.Computation, r.Generation, r.Last, r.Ranks = m.Computation, m.Generation, m.Last(), max(m.Ranks, n.Rank+1)
+		if r.Total = len(m.Images); r.Total == 0 {
+			r.Total = len(all)
+		}
+		r.Images = append(r.Images, agent.Saved{Image: n.Image, Path: n.path})
+		r.Highest = max(r.Highest, n.PID, highest(m.Images))
 	}
 	return r, nil
 }
 
+func lookUp(path string) (named, error) {
+	m, im, err := manifest.Of(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return named{}, err
+	case err != nil:
+		m, im = alone(path)
+		return named{path, path, m, im}, nil
+	}
+	return named{path, m.Path(im), m, im}, nil
+}
+
+// newest leaves one image of each process: whoever looks for all images below
+// a directory finds them under their stable names and in their generations'
+// directories, older generations too.
+func newest(all []named) []named {
+	var out []named
+	for _, n := range all {
+		i := slices.IndexFunc(out, func(o named) bool {
+			return o.of.Computation == n.of.Computation && o.UPID == n.UPID && o.Rank == n.Rank
+		})
+		switch {
+		case i < 0:
+			out = append(out, n)
+		case n.of.Generation > out[i].of.Generation:
+			out[i] = n
+		}
+	}
+	return out
+}
+
 // alone stands in for the manifest of an image that has none, by the name of
 // its file.
-func alone(path string, total int) (*manifest.Manifest, manifest.Image) {
+func alone(path string) (*manifest.Manifest, manifest.Image) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		abs = path
@@ -256,7 +297,7 @@ func alone(path string, total int) (*manifest.Manifest, manifest.Image) {
 	if f := strings.Split(upid, "-"); len(f) == 3 {
 		im.PID, _ = strconv.Atoi(f[1])
 	}
-	return &manifest.Manifest{Computation: "images", Images: make([]manifest.Image, total)}, im
+	return &manifest.Manifest{Computation: "images"}, im
 }
 
 // fromDir takes the generation that was asked for in the restart directory.
