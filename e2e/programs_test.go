@@ -150,6 +150,7 @@ var trees = []plainProgram{
 	{name: "state", steps: 10, dir: true, child: true},
 	{name: "threads.py", steps: 50, child: true},
 	{name: "script.sh", steps: 50},
+	{name: "odds", steps: 20},
 }
 
 func (p plainProgram) spec(steps, pauseUS int) (harness.Spec, error) {

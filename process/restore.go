@@ -145,6 +145,11 @@ func (r *Restored) release() error {
 			return err
 		}
 	}
+	if r.State.StopSignal != 0 { // it stops again before it runs
+		if err := unix.Kill(r.main.TID, unix.SIGSTOP); err != nil {
+			return fmt.Errorf("stop it again: %w", err)
+		}
+	}
 	for _, t := range r.tasks {
 		// A thread that already runs may end the whole process.
 		if err := t.Detach(0); err != nil && !errors.Is(err, unix.ESRCH) {

@@ -31,6 +31,7 @@ func init() {
 		FileInotify:  (*Restored).openInotify,
 		FileMemFD:    (*Restored).openMemFD,
 		FileSocket:   (*Restored).openSocket,
+		FilePIDFD:    (*Restored).openPIDFD,
 	}
 }
 

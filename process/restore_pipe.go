@@ -3,6 +3,7 @@ package process
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -132,6 +133,11 @@ func (r *Restored) writeAll(fd int, data []byte) error {
 // openFIFO opens a named pipe; with both ends open for a moment neither waits
 // for the other.
 func (r *Restored) openFIFO(f *File) (int, error) {
+	if f.Deleted {
+		if err := unix.Mkfifo(f.Path, f.Mode&0o777); err == nil {
+			defer os.Remove(f.Path)
+		}
+	}
 	both, err := r.main.Openat(f.Path, unix.O_RDWR|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return -1, err

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"strings"
 
 	"mana/task"
 
@@ -14,6 +15,10 @@ import (
 // the rest of the rebuilding.
 func (r *Restored) restoreProcess() error {
 	st, t := r.State, r.main
+	if gone, deleted := strings.CutSuffix(st.Cwd, " (deleted)"); deleted && os.Mkdir(gone, 0o700) == nil {
+		defer os.Remove(gone)
+		st.Cwd = gone
+	}
 	if err := t.Chdir(st.Cwd); err != nil {
 		r.opt.Warn("working directory %s: %v", st.Cwd, err)
 	}
@@ -43,9 +48,6 @@ func (r *Restored) restoreProcess() error {
 				r.opt.Warn("membarrier command %#x is not registered: %v", cmd, err)
 			}
 		}
-	}
-	if st.StopSignal != 0 {
-		r.opt.Warn("process %d had been stopped by signal %d; it runs now", st.PID, st.StopSignal)
 	}
 	r.restoreOOM()
 	return nil

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,7 +18,15 @@ const creationFlags = unix.O_CREAT | unix.O_EXCL | unix.O_TMPFILE | unix.O_TRUNC
 
 // openPath opens what has a name and no contents of its own.
 func (r *Restored) openPath(f *File) (int, error) {
+	if f.Deleted && f.Kind == FileDir {
+		if os.Mkdir(f.Path, os.FileMode(f.Mode&0o777)) == nil {
+			defer os.Remove(f.Path)
+		}
+	}
 	fd, err := r.main.Openat(f.Path, f.Flags&^creationFlags|unix.O_NOCTTY, 0)
+	if errors.Is(err, unix.ENOENT) && strings.HasPrefix(f.Path, "/proc/") {
+		return -1, nil // of a process that had ended
+	}
 	if err != nil {
 		return -1, err
 	}
@@ -73,6 +82,8 @@ func (r *Restored) openRegular(f *File) (int, error) {
 	flags := f.Flags &^ creationFlags
 	_, err := os.Stat(f.Path)
 	switch {
+	case errors.Is(err, os.ErrNotExist) && (f.Path == "" || strings.HasPrefix(f.Path, "/proc/")):
+		return r.openOwn(f)
 	case errors.Is(err, os.ErrNotExist) && len(f.Contents) > 0:
 		return r.openDeleted(f)
 	case errors.Is(err, os.ErrNotExist) && f.Flags&unix.O_ACCMODE == unix.O_WRONLY:
@@ -88,6 +99,20 @@ func (r *Restored) openRegular(f *File) (int, error) {
 		return -1, err
 	}
 	return r.seek(fd, f)
+}
+
+// openOwn opens a namespace (net:[…]), which is the present one of its sort, and
+// leaves what told of a process that has ended.
+func (r *Restored) openOwn(f *File) (int, error) {
+	name, _, ok := strings.Cut(f.Link, ":[")
+	if !ok || f.Path != "" {
+		return -1, nil
+	}
+	fd, err := r.main.Openat("/proc/self/ns/"+name, unix.O_RDONLY, 0)
+	if err != nil {
+		return -1, nil
+	}
+	return r.lift(fd)
 }
 
 func (r *Restored) seek(fd int, f *File) (int, error) {
@@ -203,7 +228,11 @@ func (r *Restored) shareFilled(fd int, f *File) (int, error) {
 	if err := r.writeContents(fd, f); err != nil {
 		return -1, err
 	}
-	return r.reopen(fd, f)
+	n, err := r.reopen(fd, f)
+	if err == nil {
+		err = unix.Chmod(fmt.Sprintf("/proc/%d/fd/%d", r.main.TID, fd), f.Mode&0o7777) // without the umask
+	}
+	return n, err
 }
 
 // sharedFile opens again a file without a name that has already been made, or

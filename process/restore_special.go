@@ -193,3 +193,21 @@ func (r *Restored) standard(f *File) bool {
 	}
 	return false
 }
+
+// openPIDFD opens a process of the family; one that is not of it, or has ended,
+// cannot be named any more.
+func (r *Restored) openPIDFD(f *File) (int, error) {
+	m := r.fam.byPID(f.PIDFD)
+	if m == nil || m.main == nil {
+		return -1, nil
+	}
+	pid := m.State.PID
+	if !r.opt.SetTIDs {
+		pid = m.main.TID
+	}
+	fd, err := r.main.PidfdOpen(pid, f.Flags&unix.O_NONBLOCK)
+	if err != nil {
+		return -1, err
+	}
+	return r.lift(fd)
+}

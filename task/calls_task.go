@@ -264,3 +264,9 @@ func (t *Task) Setns(fd int) error {
 	}
 	return nil
 }
+
+// PidfdOpen is pidfd_open(2); pid is a number in the task's namespace.
+func (t *Task) PidfdOpen(pid, flags int) (int, error) {
+	fd, err := t.Syscall(unix.SYS_PIDFD_OPEN, uint64(pid), uint64(flags))
+	return int(fd), err
+}

@@ -97,8 +97,24 @@ func (t *Task) EndBy(sig unix.Signal) error {
 	if err := t.SetSigMask(0); err != nil {
 		return err
 	}
-	if err := ptrace(unix.PTRACE_CONT, t.TID, 0, uintptr(sig)); err != nil {
-		return fmt.Errorf("continue task %d: %w", t.TID, err)
+	// The signal waits for the task, which has not run since: it arrives first.
+	if err := tkill(t.TID, sig); err != nil {
+		return fmt.Errorf("send %v to task %d: %w", sig, t.TID, err)
 	}
-	return t.Reap(5 * time.Second)
+	if err := t.Cont(0); err != nil && !errors.Is(err, unix.ESRCH) { // SIGKILL does not wait
+		return err
+	}
+	for {
+		s, err := t.WaitStop(5 * time.Second)
+		if err != nil || s.Gone() {
+			return err
+		}
+		deliver := unix.Signal(0)
+		if s.Kind == StopSignal && s.Signal == sig {
+			deliver = sig
+		}
+		if err := t.Cont(deliver); err != nil {
+			return err
+		}
+	}
 }
