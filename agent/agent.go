@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,6 +13,7 @@ import (
 	"mana/splitproc"
 	"mana/task"
 	"mana/wire"
+	"mana/witness"
 )
 
 // Config is what the launch and restart roles decide for their agent.
@@ -53,6 +55,8 @@ type agent struct {
 	link     link
 	exits    chan *program
 	signals  chan os.Signal
+	lone     chan syscall.Signal // those of the signals that went to the agent alone
+	witness  *witness.Witness
 	results  chan result
 	outgoing chan wire.Message // of goroutines that have something for the coordinator
 	ckpt     *checkpoint
@@ -62,8 +66,9 @@ type agent struct {
 }
 
 func newAgent(cfg Config) *agent {
+	tracer := task.NewTracer()
 	return &agent{
-		kin: make(map[int]*program), cfg: cfg, tracer: task.NewTracer(), link: link{dial: cfg.Dial, in: make(chan inbound, 16)},
+		kin: make(map[int]*program), cfg: cfg, tracer: tracer, witness: witness.New(tracer), lone: make(chan syscall.Signal), link: link{dial: cfg.Dial, in: make(chan inbound, 16)},
 		exits: make(chan *program, 16), results: make(chan result, 16), outgoing: make(chan wire.Message, 16), signals: notifySignals(),
 	}
 }
@@ -113,6 +118,10 @@ func (a *agent) joined(m wire.Message) {
 // them have ended, and returns the exit status of the first.
 func (a *agent) run() int {
 	defer a.link.close()
+	if err := a.witness.Start(); err != nil {
+		a.warn("%v; what is sent to all processes of the job will reach the program twice", err)
+	}
+	go a.witness.Sort(a.signals, a.lone)
 	retry := time.NewTimer(time.Hour)
 	retry.Stop()
 	for {
@@ -131,7 +140,7 @@ func (a *agent) run() int {
 			if !a.rejoin() {
 				retry.Reset(reconnectAfter)
 			}
-		case s := <-a.signals:
+		case s := <-a.lone:
 			a.forward(s)
 		case r := <-a.results:
 			a.progress(r)
@@ -219,7 +228,7 @@ func (a *agent) tree() []int {
 			pids = descend(pids, p.pid)
 		}
 	}
-	for _, pid := range children(os.Getpid()) {
+	for _, pid := range a.ownChildren() {
 		if !ownCopy(pid) {
 			pids = descend(pids, pid)
 		}
@@ -240,7 +249,7 @@ func (a *agent) nameOf(pid int) string {
 // DMTCP's workers the agent then exits with status 0.
 func (a *agent) kill() {
 	a.killed = true
-	for _, pid := range children(os.Getpid()) {
+	for _, pid := range a.ownChildren() {
 		if ownCopy(pid) {
 			unix.Kill(pid, unix.SIGKILL) // nobody needs the image any more
 		}

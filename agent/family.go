@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"time"
 
@@ -31,7 +30,7 @@ func (f *family) kin() []*program {
 	for _, p := range f.roots {
 		pids = descend(pids, p.pid)
 	}
-	for _, pid := range children(os.Getpid()) {
+	for _, pid := range f.a.ownChildren() {
 		pids = descend(pids, pid)
 	}
 	var out []*program

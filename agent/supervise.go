@@ -29,39 +29,13 @@ func notifySignals() chan os.Signal {
 	return ch
 }
 
-// forward passes a signal on. Those that a terminal makes go to the whole
-// foreground process group, so the program has them already.
-func (a *agent) forward(s os.Signal) {
-	sig := s.(syscall.Signal)
-	if fromTerminal(sig) {
-		return
-	}
+// forward passes a signal on to the programs.
+func (a *agent) forward(sig syscall.Signal) {
 	for _, p := range a.programs {
 		if !p.exited {
 			unix.Kill(p.pid, sig)
 		}
 	}
-}
-
-// fromTerminal reports whether the signal is one that a terminal may have
-// sent to the whole process group.
-func fromTerminal(sig syscall.Signal) bool {
-	switch sig {
-	case syscall.SIGINT, syscall.SIGQUIT, syscall.SIGWINCH, syscall.SIGCONT:
-		return inForeground()
-	}
-	return false
-}
-
-// inForeground reports whether this process group owns the terminal.
-func inForeground() bool {
-	tty, err := os.OpenFile("/dev/tty", os.O_RDONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return false
-	}
-	defer tty.Close()
-	pgrp, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
-	return err == nil && pgrp == unix.Getpgrp()
 }
 
 // watch reports the end of a program to the agent's loop, without reaping

@@ -32,6 +32,11 @@ func children(pid int) []int {
 	return kids
 }
 
+// ownChildren lists the agent's children but for the witness.
+func (a *agent) ownChildren() []int {
+	return slices.DeleteFunc(children(os.Getpid()), a.witness.Is)
+}
+
 // descend appends pid and its descendants, parents first, leaving out zombies.
 func descend(pids []int, pid int) []int {
 	if slices.Contains(pids, pid) || zombie(pid) {

@@ -60,11 +60,9 @@ func Join(key string, highest int) (status int, sig syscall.Signal, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	done := make(chan struct{})
-	go forward(signals, proc, done)
+	defer forward(signals, proc)()
 	text, _ := io.ReadAll(r)
 	state, err := proc.Wait()
-	close(done)
 	if err != nil {
 		return 0, 0, err
 	}

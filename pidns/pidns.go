@@ -21,6 +21,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+	"mana/task"
+	"mana/witness"
 )
 
 // The inner process learns from this variable what it is: a stage, and the
@@ -73,11 +75,9 @@ func Run(highest int) (status int, sig syscall.Signal, err error) {
 	if err != nil {
 		return 0, 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	done := make(chan struct{})
-	go forward(signals, cmd.Process, done)
+	defer forward(signals, cmd.Process)()
 	report, _ := io.ReadAll(r) // ends when the inner process does
 	err = cmd.Wait()
-	close(done)
 	return verdict(string(report), cmd.ProcessState, err)
 }
 
@@ -114,34 +114,21 @@ func forwarded() []os.Signal {
 	return out
 }
 
-// forward passes on what was sent to this process alone. What the terminal
-// sends the inner process gets itself, being in the same process group.
-func forward(from <-chan os.Signal, to *os.Process, done <-chan struct{}) {
-	for {
-		select {
-		case s := <-from:
-			if !fromTerminal(s.(syscall.Signal)) {
-				_ = to.Signal(s)
-			}
-		case <-done:
-			return
+// forward begins to pass on what is sent to this process alone, and returns what
+// ends that. What is sent to the process group or to all processes of a job the
+// inner process gets itself.
+func forward(signals <-chan os.Signal, to *os.Process) (stop func()) {
+	others, lone := witness.New(task.NewTracer()), make(chan syscall.Signal)
+	if err := others.Start(); err != nil {
+		fmt.Fprintf(os.Stderr, "%v; what is sent to all processes of the job will reach the program twice\n", err)
+	}
+	go others.Sort(signals, lone)
+	go func() {
+		for sig := range lone {
+			_ = to.Signal(sig)
 		}
-	}
-}
-
-func fromTerminal(s syscall.Signal) bool {
-	switch s {
-	case syscall.SIGINT, syscall.SIGQUIT, syscall.SIGWINCH, syscall.SIGCONT:
-	default:
-		return false
-	}
-	tty, err := os.OpenFile("/dev/tty", os.O_RDONLY|unix.O_NOCTTY, 0)
-	if err != nil {
-		return false
-	}
-	defer tty.Close()
-	pgrp, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
-	return err == nil && pgrp == unix.Getpgrp()
+	}()
+	return others.Stop
 }
 
 // verdict reads the inner process' lines: "ready", "failed <why>", "signal <n>".

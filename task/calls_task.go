@@ -148,6 +148,23 @@ func (t *Task) RegisterRSeq(r RSeq, flags int) error {
 	return err
 }
 
+// TakeSignal makes a signal that is pending for the task no longer so.
+func (t *Task) TakeSignal(sig unix.Signal) error {
+	sp := t.Scratch()
+	if sp.Len == 0 {
+		r, err := t.Regs()
+		if err != nil {
+			return err
+		}
+		t.SetScratch(r.Rsp&^15-4096, 2048) // below its stack
+	}
+	set := binary.LittleEndian.AppendUint64(nil, 1<<(sig-1))
+	_, err := t.withIn(unix.SYS_RT_SIGTIMEDWAIT, func(p []uint64) []uint64 {
+		return []uint64{p[0], 0, p[1], kernelSigsetSize}
+	}, set, make([]byte, 16))
+	return err
+}
+
 // GetITimer reads a struct itimerval (32 bytes).
 func (t *Task) GetITimer(which int) ([]byte, error) {
 	_, err := t.withIn(unix.SYS_GETITIMER, func(p []uint64) []uint64 { return []uint64{uint64(which), p[0]} }, make([]byte, 32))
