@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mana/e2e/harness"
 )
@@ -68,6 +69,10 @@ func TestRootSlurm(t *testing.T) {
 		mpis = append(mpis, workloadOf(t, m))
 	}
 	serial := workloadOf(t, "")
+	signals, err := env.Plain("signals")
+	if err != nil {
+		t.Fatal(err)
+	}
 	s, err := env.NewSlurm()
 	if err != nil {
 		t.Fatal(err)
@@ -89,6 +94,7 @@ func TestRootSlurm(t *testing.T) {
 	part("Cancelled", mpis[len(mpis)-1], slurmCancelled)
 	part("OneNode", mpis[0], slurmOneNode)
 	part("Ended", mpis[0], slurmEnded)
+	part("Signals", workload{path: signals[0]}, slurmSignals)
 	if os.Getenv("MANA_E2E_SLURM") == "full" {
 		for _, w := range append(mpis, serial) {
 			part("TimeLimit", w, slurmTimeLimit)
@@ -100,7 +106,10 @@ func TestRootSlurm(t *testing.T) {
 func newBatch(t *testing.T, s *harness.Slurm, w workload, extraEnv ...string) *harness.Batch {
 	t.Helper()
 	modules := filepath.Join(env.Dir, "share/mana/nersc_cr/cr_functions.sh")
-	b, err := s.NewBatch(append([]string{"SLURM_MPI_TYPE=" + pmi[w.mpi], "ARGS=" + strings.Join(w.args, " "), "INTERVAL=2",
+	if w.mpi != "" {
+		extraEnv = append(extraEnv, "SLURM_MPI_TYPE="+pmi[w.mpi])
+	}
+	b, err := s.NewBatch(append([]string{"ARGS=" + strings.Join(w.args, " "), "INTERVAL=2",
 		"max_timelimit=00:10:00", "BASH_ENV=modules.sh"}, extraEnv...)...)
 	if err == nil {
 		err = b.Write("modules.sh", "module() { source "+modules+"; }\n[[ $0 != */slurm_script ]] || echo "+strings.TrimSpace(pieceMark)+"\n")
@@ -318,4 +327,29 @@ func slurmTimeLimit(t *testing.T, s *harness.Slurm, w workload) {
 		continued(t, b, n+1, seen)
 	}
 	completed(t, b, w, 2)
+}
+
+// slurmSignals sends signals to a step, of which every process gets one, the
+// launch and the program alike. A busy Slurm may send one twice: the same program
+// without the launch counts with it.
+func slurmSignals(t *testing.T, s *harness.Slurm, w workload) {
+	b := newBatch(t, s, w)
+	both := "trap : USR1 TERM; ./a.out > native & dmtcp_launch --new-coordinator --coord-port 0 ./a.out & wait; wait; wait; wait; wait"
+	must(t, func() error { return b.Submit("--time=10", "--wrap", "srun sh -c '"+both+"'") })
+	count := func() (launched, native int) {
+		text, _ := os.ReadFile(filepath.Join(b.Dir, "native"))
+		return len(harness.Steps(b.Output())) - 1, len(harness.Steps(string(text))) - 1
+	}
+	for sent := range 3 {
+		must(t, func() error {
+			return b.WaitFor(fmt.Sprintf("signal %d", sent), func() bool { n, m := count(); return n >= sent && m >= sent })
+		})
+		time.Sleep(time.Second) // for a second copy, which must not come
+		if launched, native := count(); launched != native {
+			t.Fatalf("%d signals sent, %d received, %d without the launch", sent, launched, native)
+		}
+		if sent < 2 {
+			must(t, func() error { _, err := b.Run("scancel", "--signal=USR1", b.ID+".0"); return err })
+		}
+	}
 }

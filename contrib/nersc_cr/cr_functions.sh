@@ -216,15 +216,15 @@ func_trap() {
 	trap '' TERM
 	if scontrol requeue "$SLURM_JOB_ID"; then
 		scontrol update JobId="$SLURM_JOB_ID" TimeLimit="${requestTime:-60}"
-		trap - TERM
-		return
 	fi
 	trap - TERM
+	# If this script ended first, Slurm could lose sight of the program, which
+	# would run on beside the restarted one.
 	_cr_wait_children
 }
 
-# _cr_wait_children is for a script that would end after its wait: the signal
-# has ended that. Unlike a plain wait it leaves the statuses to be asked for.
+# _cr_wait_children waits where the script would end, the signal having ended
+# its own wait. Unlike a plain wait it leaves the statuses to be asked for.
 _cr_wait_children() {
 	local pid
 	while read -r pid; do wait "$pid"; done < <(jobs -p)
