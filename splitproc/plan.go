@@ -54,12 +54,12 @@ func abiOf(soname string) ABI {
 // libraries it needs. env is the environment with which it will be started.
 func MakePlan(program string, env []string) (*Plan, error) {
 	p := &Plan{Program: program}
-	root, err := openObject(program, nil)
-	if err != nil { // a script, or nothing for us: exec will tell
+	root, err := openObject(interpreter(program), nil)
+	if err != nil { // nothing for us: exec will tell
 		return p, nil
 	}
 	if root.static {
-		if definesMPI(program) {
+		if definesMPI(root.path) {
 			return nil, fmt.Errorf("%s: %w", program, ErrStatic)
 		}
 		return p, nil
@@ -87,7 +87,7 @@ func MakePlan(program string, env []string) (*Plan, error) {
 			}
 		}
 	}
-	if definesMPI(program) { // dynamic, but with an MPI library of its own
+	if definesMPI(root.path) { // dynamic, but with an MPI library of its own
 		return nil, fmt.Errorf("%s: %w", program, ErrStatic)
 	}
 	p.late(env, f)
