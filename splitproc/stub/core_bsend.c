@@ -4,6 +4,8 @@
  * upper-half memory of our own and on as a nonblocking send, so nothing of the
  * real library ever lies in the program's buffer.
  */
+#include <limits.h>
+
 #include "core_p2p.h"
 
 struct core_buffer {
@@ -38,6 +40,34 @@ static int automatic(const struct core_buffer *b)
 	return b->addr == MPI_BUFFER_AUTOMATIC;
 }
 
+/* MPI_BOTTOM seen from here: the type's addresses, moved down by as much. */
+#define ABOVE_BOTTOM 64
+
+static int pack_bottom(volatile struct mana_thread *t, MPI_Count n, MPI_Datatype lt, void *out, MPI_Count size, MPI_Count *position,
+                       MPI_Comm comm)
+{
+	int count = (int)n;
+	MPI_Aint down = -ABOVE_BOTTOM;
+	MPI_Datatype moved;
+	int rc = LOWER(t, core_lower->f.Type_create_hindexed(1, &count, &down, lt, &moved));
+	if (rc)
+		return rc;
+	rc = LOWER(t, core_lower->f.Type_commit(&moved));
+	if (!rc)
+		rc = LOWER(t, core_lower->f.Pack((void *)ABOVE_BOTTOM, 1, moved, out, size, position, comm));
+	LOWER(t, core_lower->f.Type_free(&moved));
+	return rc;
+}
+
+/* MPICH refuses to pack from MPI_BOTTOM, a null pointer (4.0.2: "Null pointer in parameter inbuf"). */
+int core_pack(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype lt, void *out, MPI_Count size,
+              MPI_Count *position, MPI_Comm comm)
+{
+	if (buf == MPI_BOTTOM && n > 0 && n <= INT_MAX && size > 0)
+		return pack_bottom(t, n, lt, out, size, position, comm);
+	return LOWER(t, core_lower->f.Pack(buf, n, lt, out, size, position, comm));
+}
+
 int core_pack_copy(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype type,
                    struct core_comm *c, void **out, MPI_Count *bytes)
 {
@@ -52,7 +82,7 @@ int core_pack_copy(volatile struct mana_thread *t, const void *buf, MPI_Count n,
 	if (rc)
 		return rc;
 	copy = core_alloc(size ? size : 1);
-	rc = LOWER(t, core_lower->f.Pack(buf, n, lt, copy, size, &position, c->lower));
+	rc = core_pack(t, buf, n, lt, copy, size, &position, c->lower);
 	if (rc) {
 		core_free(copy);
 		return rc;

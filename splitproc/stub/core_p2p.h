@@ -316,6 +316,8 @@ HIDDEN int core_post_recv(volatile struct mana_thread *t, struct core_request *r
 HIDDEN int core_bsend(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag,
                       struct core_comm *c);
 /* Packs into new memory; *out is core_free'd by the caller. */
+HIDDEN int core_pack(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype lt, void *out, MPI_Count size,
+              MPI_Count *position, MPI_Comm comm);
 HIDDEN int core_pack_copy(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype type,
                           struct core_comm *c, void **out, MPI_Count *bytes);
 /* A detached send of packed memory that it owns. */

@@ -73,7 +73,7 @@ static int send_all(volatile struct mana_thread *t, struct core_request *r)
 		return rc;
 	data = core_alloc(sizeof(p->h) + (size_t)size);
 	memcpy(data, &p->h, sizeof(p->h));
-	rc = LOWER(t, core_lower->f.Pack(r->buf, n, lt, data, (MPI_Count)sizeof(p->h) + size, &position, c));
+	rc = core_pack(t, r->buf, n, lt, data, (MPI_Count)sizeof(p->h) + size, &position, c);
 	if (rc) {
 		core_free(data);
 		return rc;
