@@ -270,6 +270,8 @@ struct core_front {
 	int (*type_delete_attr)(void *fn, MPI_Datatype t, int keyval, void *value, void *extra);
 };
 HIDDEN extern const struct core_front core_front;
+/* For functions that another language has given: what was given, and for an operation what is to be kept instead. */
+HIDDEN void *core_op_function(MPI_Op op, void *instead), *core_errh_function(MPI_Errhandler h);
 
 #include "core_api.h" /* generated: prototypes of every core_X */
 

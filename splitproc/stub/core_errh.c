@@ -14,6 +14,12 @@ static struct core_errh *errh_of(MPI_Errhandler h)
 	return VID(h) < VID_BASE ? 0 : core_table_get(&core_errhs, VID(h));
 }
 
+void *core_errh_function(MPI_Errhandler h)
+{
+	struct core_errh *e = errh_of(h);
+	return e ? e->fn : 0;
+}
+
 static int predefined(MPI_Errhandler h)
 {
 	return h == MPI_ERRORS_ARE_FATAL || h == MPI_ERRORS_ABORT || h == MPI_ERRORS_RETURN;

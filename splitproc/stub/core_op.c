@@ -53,6 +53,16 @@ int core_Op_create_c(MPI_User_function_c *user_fn, int commute, MPI_Op *op)
 	return create((void *)user_fn, 1, commute, op);
 }
 
+/* The function of an operation; another one takes its place if it is given. */
+void *core_op_function(MPI_Op op, void *instead)
+{
+	struct core_op *o = op_of(op);
+	void *fn = o ? o->fn : 0;
+	if (o && instead)
+		o->fn = instead;
+	return fn;
+}
+
 int core_Op_commutative(MPI_Op op, int *commute)
 {
 	struct core_op *o = op_of(op);

@@ -268,10 +268,38 @@ int PMPI_Type_c2f(prog_Datatype datatype), PMPI_Comm_c2f(prog_Comm comm);
 #define front_comm_fint(c) PMPI_Comm_c2f(c)
 #endif
 
+/* Functions that C++ has given: its library wants to call them. */
+struct front_cxx {
+	struct front_cxx *next;
+	void *fn, *caller;
+};
+static struct front_cxx *front_cxx_functions;
+
+static void *front_cxx_caller(void *fn)
+{
+	struct front_cxx *p = __atomic_load_n(&front_cxx_functions, __ATOMIC_ACQUIRE);
+	while (p && p->fn != fn)
+		p = p->next;
+	return p ? p->caller : 0;
+}
+
+__attribute__((unused)) static void front_cxx_add(void *fn, void *caller)
+{
+	if (!fn || front_cxx_caller(fn))
+		return;
+	struct front_cxx *p = core_alloc(sizeof *p);
+	*p = (struct front_cxx){front_cxx_functions, fn, caller};
+	while (!__atomic_compare_exchange_n(&front_cxx_functions, &p->next, p, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+}
+
 static void front_op_call(void *fn, int large, void *in, void *inout, MPI_Count n, MPI_Datatype t)
 {
 	prog_Datatype type = prog_type_out(t);
-	if (large) {
+	void *cxx = front_cxx_caller(fn);
+	if (cxx) {
+		front_cxx_op(cxx, fn, in, inout, (int)n, type);
+	} else if (large) {
 		((void (*)(void *, void *, MPI_Count *, prog_Datatype *))fn)(in, inout, &n, &type);
 	} else if (front_is_fortran(fn)) {
 		int count = (int)n, number = front_type_fint(type);
@@ -292,6 +320,11 @@ static void front_errh(int kind, void *fn, uint64_t object, int errclass)
 	prog_Session session = prog_session_out((MPI_Session)h);
 	void *const handle[] = {[ERRH_COMM] = &comm, [ERRH_WIN] = &win, [ERRH_FILE] = &file, [ERRH_SESSION] = &session};
 	int code = prog_errcode_out(errclass);
+	void *cxx = front_cxx_caller(fn);
+	if (cxx) {
+		front_cxx_errh(cxx, fn, kind, handle[kind], &code);
+		return;
+	}
 	if (front_is_fortran(fn)) {
 		int number = kind == ERRH_COMM ? front_comm_fint(comm) : (int)object;
 		((void (*)(int *, int *))fn)(&number, &code);

@@ -48,8 +48,9 @@ static void *prog_delete_fn(void *fn)
 }
 
 /* Keyvals made by Fortran or C++: their functions are called through a proxy
- * that knows that language's conventions. */
-enum { PROXY_POINTER = 0, PROXY_AINT = 1 };
+ * that knows that language's conventions. That of C++ takes the address of a
+ * value that is not said to be a pointer; to that of Fortran it is all one. */
+enum { PROXY_POINTER = 0 };
 typedef int proxy_copy(void *fn, int handle, int keyval, void *extra, int kind, void *in, void **out, int *flag);
 typedef int proxy_delete(void *fn, int handle, int keyval, int kind, void *value, void *extra);
 static struct front_proxy {
@@ -72,7 +73,7 @@ static int front_proxy_copy(int keyval, void *fn, uintptr_t handle, void *extra,
 	struct front_proxy *p = front_proxy_of(keyval);
 	if (!p || !p->copy)
 		return 0;
-	*rc = p->copy(fn, (int)handle, keyval, extra, PROXY_AINT, in, out, flag);
+	*rc = p->copy(fn, (int)handle, keyval, extra, PROXY_POINTER, in, out, flag);
 	return 1;
 }
 
@@ -81,7 +82,7 @@ static int front_proxy_delete(int keyval, void *fn, uintptr_t handle, void *valu
 	struct front_proxy *p = front_proxy_of(keyval);
 	if (!p || !p->delete)
 		return 0;
-	*rc = p->delete(fn, (int)handle, keyval, PROXY_AINT, value, extra);
+	*rc = p->delete(fn, (int)handle, keyval, PROXY_POINTER, value, extra);
 	return 1;
 }
 
@@ -121,6 +122,30 @@ FRONT_LANGUAGE_ATTR(Comm)
 FRONT_LANGUAGE_ATTR(Type)
 FRONT_LANGUAGE_ATTR(Win)
 
+/* Operations and error handlers of C++ are called through its library, which knows how to make objects of handles. */
+static void front_cxx_add(void *fn, void *caller);
+
+DEFAULT void MPII_Op_set_cxx(int op, void *caller)
+{
+	front_cxx_add(core_op_function(prog_op(op), 0), caller);
+}
+
+DEFAULT void MPII_Errhandler_set_cxx(int errhandler, void *caller)
+{
+	front_cxx_add(core_errh_function(prog_errh(errhandler)), caller);
+}
+
+static void front_cxx_op(void *caller, void *fn, void *in, void *inout, int n, int type)
+{
+	((void (*)(void *, void *, int, int, void *))caller)(in, inout, n, type, fn);
+}
+
+/* Its numbers of the kinds: 0 communicator, 1 file, 2 window. */
+static void front_cxx_errh(void *caller, void *fn, int kind, void *handle, int *code)
+{
+	((void (*)(int, void *, int *, void *))caller)(kind == ERRH_FILE ? 1 : kind == ERRH_WIN ? 2 : 0, handle, code, fn);
+}
+
 /* No device memory is ever passed through us. */
 DEFAULT int MPIX_GPU_query_support(int kind, int *is_supported)
 {
@@ -142,8 +167,6 @@ extern DEFAULT __typeof__(MPIX_GPU_query_support) PMPIX_GPU_query_support __attr
 #define FRONT_UNSUPPORTED_PAIR(name)                                                            \
 	DEFAULT int P##name(void) { core_unsupported(#name); }                                  \
 	extern DEFAULT __typeof__(P##name) name __attribute__((weak, alias("P" #name)))
-FRONT_UNSUPPORTED(MPII_Errhandler_set_cxx)
-FRONT_UNSUPPORTED(MPII_Op_set_cxx)
 FRONT_UNSUPPORTED(MPII_Grequest_set_lang_f77)
 FRONT_UNSUPPORTED(MPIR_Err_create_code)
 FRONT_UNSUPPORTED(MPIR_Err_return_comm)

@@ -97,10 +97,57 @@ DEFAULT int MPIX_Query_cuda_support(void)
 	return 0;
 }
 
+/* The C++ library makes an operation of a function of its own, then tells the
+ * program's: that one comes last when its own is called. */
+static void front_cxx_add(void *fn, void *caller);
+
+DEFAULT void ompi_op_set_cxx_callback(prog_Op op, void *fn)
+{
+	front_cxx_add(fn, core_op_function(prog_op(op), fn));
+}
+
+static void front_cxx_op(void *caller, void *fn, void *in, void *inout, int n, prog_Datatype type)
+{
+	((void (*)(void *, void *, int *, prog_Datatype *, void *))caller)(in, inout, &n, &type, fn);
+}
+
+/* Its own looks into the communicator. */
+DEFAULT int PMPI_Topo_test(prog_Comm comm, int *kind);
+DEFAULT int PMPI_Comm_test_inter(prog_Comm comm, int *flag);
+
+DEFAULT int ompi_cxx_comm_get_type(prog_Comm comm)
+{
+	int topology = 0, inter = 0;
+	PMPI_Comm_test_inter(comm, &inter);
+	if (inter)
+		return 2;
+	PMPI_Topo_test(comm, &topology);
+	return topology == 1 /* MPI_CART */ ? 3 : topology == 2 /* MPI_GRAPH */ ? 4 : 1;
+}
+
+/* Not reached: ompi_errhandler_create is not offered. */
+#define front_cxx_errh(caller, fn, kind, handle, code) ((void)(caller), (void)(fn), (void)(handle))
+
+DEFAULT int PMPI_Comm_create_keyval(void *copy, void *delete, int *keyval, void *extra);
+DEFAULT int PMPI_Type_create_keyval(void *copy, void *delete, int *keyval, void *extra);
+DEFAULT int PMPI_Win_create_keyval(void *copy, void *delete, int *keyval, void *extra);
+
+/* Its copy and delete functions are C functions that find the program's behind `extra`. */
+DEFAULT int ompi_attr_create_keyval(int type, void *copy, void *delete, int *keyval, void *extra)
+{
+	switch (type) {
+	case 1:
+		return PMPI_Comm_create_keyval(copy, delete, keyval, extra);
+	case 2:
+		return PMPI_Type_create_keyval(copy, delete, keyval, extra);
+	default:
+		return PMPI_Win_create_keyval(copy, delete, keyval, extra);
+	}
+}
+
 /* Present so that every importer loads; calling one ends the job with its name. */
 #define FRONT_UNSUPPORTED(name) \
 	DEFAULT int name(void) { core_unsupported(#name); }
-FRONT_UNSUPPORTED(ompi_attr_create_keyval)
 FRONT_UNSUPPORTED(ompi_attr_create_keyval_aint)
 FRONT_UNSUPPORTED(ompi_attr_create_keyval_fint)
 FRONT_UNSUPPORTED(ompi_attr_get_aint)
@@ -114,5 +161,4 @@ FRONT_UNSUPPORTED(ompi_fortran_multiple_argvs_f2c)
 FRONT_UNSUPPORTED(ompi_mpi_errors_are_fatal_comm_handler)
 FRONT_UNSUPPORTED(ompi_errhandler_create)
 FRONT_UNSUPPORTED(ompi_errhandler_invoke)
-FRONT_UNSUPPORTED(ompi_op_set_cxx_callback)
 FRONT_UNSUPPORTED(OMPI_Affinity_str)

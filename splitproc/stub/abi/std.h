@@ -15,3 +15,5 @@ static void *prog_delete_fn(void *fn)
 
 #define front_proxy_copy(keyval, fn, handle, extra, in, out, flag, rc) ((void)(rc), 0)
 #define front_proxy_delete(keyval, fn, handle, value, extra, rc) ((void)(rc), 0)
+#define front_cxx_op(caller, fn, in, inout, n, type) ((void)(caller), (void)(fn), (void)(type))
+#define front_cxx_errh(caller, fn, kind, handle, code) ((void)(caller), (void)(fn), (void)(handle))
