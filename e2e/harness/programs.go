@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -60,6 +61,32 @@ func (e *Env) Program(m MPI, name string) (string, error) {
 	args := append([]string{"-std=gnu11", "-O2", "-g", "-Wall", "-Werror", "-Wno-stringop-overflow", "-Wno-stringop-overread"}, flags...)
 	return e.compile(filepath.Join(string(m), name), "mpicc."+string(m), append(args, src, "-lm", "-lpthread")...)
 }
+
+// Lang compiles sources of testdata/lang with a compiler wrapper (mpifort, mpicxx, mpicc) of an MPI.
+func (e *Env) Lang(m MPI, name, tool string, flags []string, sources ...string) (string, error) {
+	tool += "." + string(m)
+	if _, err := exec.LookPath(tool); err != nil {
+		return "", err
+	}
+	args := []string{"-O2", "-g"}
+	for _, source := range sources {
+		path := filepath.Join(e.Root, "e2e", "testdata", "lang", source)
+		more, err := sourceFlags(path)
+		if err != nil {
+			return "", err
+		}
+		args = append(append(args, path), more...)
+	}
+	return e.compile(filepath.Join(string(m), "lang", name), tool, append(args, flags...)...)
+}
+
+// Script copies a script of testdata/lang to where jobs may read it.
+func (e *Env) Script(name string) (string, error) {
+	return e.compile(name, "cp", filepath.Join(e.Root, "e2e", "testdata", "lang", name))
+}
+
+// IsMissing says whether a compiler or program is not installed.
+func IsMissing(err error) bool { return errors.Is(err, exec.ErrNotFound) }
 
 // App compiles testdata/apps/<source> with the compiler wrapper that a library's package brings.
 func (e *Env) App(tool, source string) (string, error) {
