@@ -50,12 +50,12 @@ func serve(name string, o *options, port int) int {
 	}
 	defer os.Remove(secretFile)
 	files := outFiles{port: o.PortFile, status: o.StatusFile}
+	ctx, stop := c.signals(report != nil, &files) // first: who reads the files may signal at once
+	defer stop()
 	if err := files.write(c); err != nil {
 		return fail(err)
 	}
 	defer files.close(c)
-	ctx, stop := c.signals(report != nil, &files)
-	defer stop()
 	if report != nil {
 		report.ready(c.Port())
 	} else {
