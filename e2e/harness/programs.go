@@ -77,6 +77,9 @@ func (e *Env) Lang(m MPI, name, tool string, flags []string, sources ...string) 
 		}
 		args = append(append(args, path), more...)
 	}
+	if strings.HasPrefix(tool, "mpifort.") {
+		args = append(args, "-J", e.Dir) // where module files go
+	}
 	return e.compile(filepath.Join(string(m), "lang", name), tool, append(args, flags...)...)
 }
 
