@@ -247,7 +247,9 @@ func (c *Coordinator) leftCheckpoint(m *member) {
 	p := k.parts[m]
 	if k.phase != ending && !p.written {
 		k.images = slices.DeleteFunc(k.images, func(im manifest.Image) bool { return im.UPID == m.upid && im.Rank == m.rank })
-		if m.mpi() {
+		if _, ok := c.ended[m.rank]; ok && k.phase == converging && k.clocks != nil {
+			k.clocks.Leave(m.rank)
+		} else if m.mpi() {
 			c.abort(m.String() + " left during the checkpoint")
 		}
 	}
