@@ -23,8 +23,8 @@ var programs = []struct {
 	compile []string // empty: run source by interpreter
 	args    []string
 }{
-	{"threads", []string{"gcc", "-O1", "-pthread"}, []string{"40", "1000"}},
-	{"threads-static", []string{"gcc", "-O1", "-pthread", "-static"}, []string{"40", "1000"}},
+	{"threads", []string{"gcc", "-O1", "-pthread"}, []string{"200", "1000"}},
+	{"threads-static", []string{"gcc", "-O1", "-pthread", "-static"}, []string{"200", "1000"}},
 	{"gocount.go", []string{"go", "build"}, []string{"60", "5000"}},
 	{"pythreads.py", nil, []string{"100", "10000"}},
 }
