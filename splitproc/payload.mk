@@ -46,7 +46,7 @@ $(PAYLOAD_DIR)/stub-%.so: $(STUB_OBJS) $(PAYLOAD_BUILD)/gen/front_%.o
 	strip -S $@
 
 # What Open MPI's Fortran library needs from libmpi besides MPI.
-$(PAYLOAD_DIR)/stub-ompi.so: $(PAYLOAD_BUILD)/abi/ompi_fortran.o
+$(PAYLOAD_DIR)/stub-ompi.so: $(PAYLOAD_BUILD)/abi/ompi_fortran.o $(PAYLOAD_BUILD)/abi/ompi_fortran_more.o
 
 $(PAYLOAD_DIR)/lower-mpich: ADAPTER_LIB := MPICH
 $(PAYLOAD_DIR)/lower-ompi: ADAPTER_LIB := OMPI

@@ -102,8 +102,15 @@ const (
 
 // refusedClass is the error class that a refused function returns.
 func refusedClass(f *Function) string {
-	if strings.HasPrefix(f.Name, "Comm_spawn") {
+	switch f.Name {
+	case "Comm_spawn", "Comm_spawn_multiple":
 		return "MPI_ERR_SPAWN"
+	case "Comm_accept", "Comm_connect", "Close_port": // no port can have been opened
+		return "MPI_ERR_PORT"
+	case "Lookup_name":
+		return "MPI_ERR_NAME"
+	case "Unpublish_name":
+		return "MPI_ERR_SERVICE"
 	}
 	return "MPI_ERR_UNSUPPORTED_OPERATION"
 }

@@ -56,6 +56,7 @@ static inline void *core_table_get(const struct core_table *t, uint64_t vid)
 struct core_attr {
 	struct core_attr *next;
 	int keyval;
+	int integer; /* set in Fortran: C gets the address of the value (MPI-4.0, 19.3.7) */
 	void *value;
 };
 
@@ -252,6 +253,10 @@ HIDDEN int core_init_objects(void);     /* core_env.c: world, self, tables after
 
 /* ---- error handlers (core_errh.c): called by the front ends when core_X failed ---- */
 enum core_errh_kind { ERRH_COMM, ERRH_WIN, ERRH_FILE, ERRH_SESSION };
+/* Was the attribute set as an integer? set: 1 from now on it was, -1: only asked. */
+HIDDEN int core_comm_attr_integer(MPI_Comm h, int keyval, int set), core_type_attr_integer(MPI_Datatype h, int keyval, int set),
+    core_win_attr_integer(MPI_Win h, int keyval, int set);
+HIDDEN void *core_grequest_state(MPI_Request h); /* what MPI_Grequest_start was given; NULL: another request */
 HIDDEN int core_error(MPI_Comm comm, int errclass, const char *function); /* returns what the call returns */
 HIDDEN int core_error_win(MPI_Win win, int errclass, const char *function);
 HIDDEN int core_error_file(MPI_File file, int errclass, const char *function);

@@ -3,7 +3,7 @@
  * Attributes never reach the lower half, so their copy and delete functions
  * are called here, in the program's own context.
  */
-#include "core_objects.h"
+#include "core_win.h"
 
 static struct core_keyval *keyval_of(int keyval)
 {
@@ -129,8 +129,10 @@ int core_attr_set(int kind, uint64_t owner, struct core_attr **list, int keyval,
 	struct core_attr *a = *find(list, keyval);
 	if (a) {
 		int rc = call_delete(k, owner, a->value);
-		if (rc == MPI_SUCCESS)
+		if (rc == MPI_SUCCESS) {
 			a->value = value;
+			a->integer = 0;
+		}
 		return rc;
 	}
 	ENTER_LOCAL();
@@ -146,8 +148,33 @@ int core_attr_get(int kind, struct core_attr **list, int keyval, void *attribute
 	struct core_attr *a = *find(list, keyval);
 	*flag = a != 0;
 	if (a)
-		*(void **)attribute_val = a->value;
+		*(void **)attribute_val = a->integer ? &a->value : a->value;
 	return MPI_SUCCESS;
+}
+
+static int integer(struct core_attr **list, int keyval, int set)
+{
+	struct core_attr *a = list ? *find(list, keyval) : 0;
+	if (a && set > 0)
+		a->integer = 1;
+	return a && a->integer;
+}
+
+int core_comm_attr_integer(MPI_Comm h, int keyval, int set)
+{
+	struct core_comm *c = core_comm_of(h);
+	return integer(c ? &c->attrs : 0, keyval, set);
+}
+
+int core_type_attr_integer(MPI_Datatype h, int keyval, int set)
+{
+	return integer(core_type_attrs(h), keyval, set);
+}
+
+int core_win_attr_integer(MPI_Win h, int keyval, int set)
+{
+	struct core_win *w = core_win_of(h);
+	return integer(w ? &w->attrs : 0, keyval, set);
 }
 
 int core_attr_delete(int kind, uint64_t owner, struct core_attr **list, int keyval)
@@ -205,8 +232,10 @@ int core_attrs_copy(int kind, uint64_t from, struct core_attr *attrs, struct cor
 		t->state = MANA_OUT; /* it may call MPI, and stop at a gate */
 		rc = call_copy(k, from, copy[i].value, &out, &flag);
 		t->state = MANA_IN;
-		if (rc == MPI_SUCCESS && flag)
+		if (rc == MPI_SUCCESS && flag) {
 			push(to, k, out);
+			(*to)->integer = copy[i].integer;
+		}
 	}
 	core_free(copy);
 	t->state = MANA_OUT;
@@ -278,7 +307,7 @@ int core_Comm_delete_attr(MPI_Comm comm, int comm_keyval)
 
 /* ---- datatypes (predefined ones may have attributes too) ---- */
 
-static struct core_attr **type_attrs(MPI_Datatype h)
+struct core_attr **core_type_attrs(MPI_Datatype h)
 {
 	static struct core_attr *of_predefined[VID_BASE];
 	struct core_type *t = core_type_of(h);
@@ -289,18 +318,18 @@ static struct core_attr **type_attrs(MPI_Datatype h)
 
 int core_Type_get_attr(MPI_Datatype datatype, int type_keyval, void *attribute_val, int *flag)
 {
-	struct core_attr **list = type_attrs(datatype);
+	struct core_attr **list = core_type_attrs(datatype);
 	return list ? core_attr_get(KEYVAL_TYPE, list, type_keyval, attribute_val, flag) : MPI_ERR_TYPE;
 }
 
 int core_Type_set_attr(MPI_Datatype datatype, int type_keyval, void *attribute_val)
 {
-	struct core_attr **list = type_attrs(datatype);
+	struct core_attr **list = core_type_attrs(datatype);
 	return list ? core_attr_set(KEYVAL_TYPE, VID(datatype), list, type_keyval, attribute_val) : MPI_ERR_TYPE;
 }
 
 int core_Type_delete_attr(MPI_Datatype datatype, int type_keyval)
 {
-	struct core_attr **list = type_attrs(datatype);
+	struct core_attr **list = core_type_attrs(datatype);
 	return list ? core_attr_delete(KEYVAL_TYPE, VID(datatype), list, type_keyval) : MPI_ERR_TYPE;
 }

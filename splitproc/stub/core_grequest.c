@@ -37,6 +37,14 @@ int core_Grequest_start(MPI_Grequest_query_function *query, MPI_Grequest_free_fu
 	return MPI_SUCCESS;
 }
 
+void *core_grequest_state(MPI_Request h)
+{
+	const struct core_request *r = core_request_of(h);
+	const struct grequest *g = r && r->kind == REQ_GENERALIZED ? r->aux : 0;
+
+	return g ? g->extra : 0;
+}
+
 int core_Grequest_complete(MPI_Request h)
 {
 	volatile struct mana_thread *self = core_self_thread();

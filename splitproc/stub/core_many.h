@@ -8,6 +8,7 @@
 
 struct many {
 	int n, active, done, soft; /* soft: active but nothing posted below */
+	int files;                 /* operations on files */
 	struct core_request **r;   /* NULL: null or inactive */
 	MPI_Request *lower;
 	struct mana_status *st;

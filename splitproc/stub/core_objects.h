@@ -114,6 +114,7 @@ HIDDEN int core_attrs_copy(int kind, uint64_t from, struct core_attr *attrs, str
 /* Deletes all, last set first. On failure the rest stays. */
 HIDDEN int core_attrs_delete(int kind, uint64_t owner, struct core_attr **attrs);
 
+HIDDEN struct core_attr **core_type_attrs(MPI_Datatype h); /* NULL: invalid; predefined ones may have attributes too */
 HIDDEN int core_attr_set(int kind, uint64_t owner, struct core_attr **list, int keyval, void *value);
 HIDDEN int core_attr_get(int kind, struct core_attr **list, int keyval, void *attribute_val, int *flag);
 HIDDEN int core_attr_delete(int kind, uint64_t owner, struct core_attr **list, int keyval);

@@ -101,10 +101,10 @@ int core_Type_dup(MPI_Datatype oldtype, MPI_Datatype *newtype)
 	c->committed = o ? o->committed : 1; /* a duplicate is as committed as what it is of */
 	*newtype = MPI_DATATYPE_NULL;
 	int rc = core_type_finish(c, newtype);
-	if (rc != MPI_SUCCESS || !o)
+	if (rc != MPI_SUCCESS)
 		return rc;
 	n = core_type_of(*newtype);
-	rc = core_attrs_copy(KEYVAL_TYPE, VID(oldtype), o->attrs, &n->attrs);
+	rc = core_attrs_copy(KEYVAL_TYPE, VID(oldtype), *core_type_attrs(oldtype), &n->attrs);
 	if (rc != MPI_SUCCESS)
 		core_Type_free(newtype);
 	return rc;

@@ -214,7 +214,14 @@ struct front_grequest {
 	int (*free)(void *extra);
 	int (*cancel)(void *extra, int complete);
 	void *extra;
+	int fortran; /* procedures: arguments by reference, the code in the last one */
 };
+
+__attribute__((unused)) static void front_grequest_is_fortran(void *state)
+{
+	if (state)
+		((struct front_grequest *)state)->fortran = 1;
+}
 
 static int front_grequest_query(void *state, MPI_Status *status)
 {
@@ -222,7 +229,11 @@ static int front_grequest_query(void *state, MPI_Status *status)
 	prog_Status s;
 	prog_status_out(status, &s);
 	s.MPI_ERROR = 0;
-	int rc = g->query(g->extra, &s);
+	int rc = 0;
+	if (g->fortran)
+		((void (*)(void *, prog_Status *, int *))(void *)g->query)(g->extra, &s, &rc);
+	else
+		rc = g->query(g->extra, &s);
 	prog_status(&s, status);
 	return prog_errcode(rc);
 }
@@ -230,7 +241,11 @@ static int front_grequest_query(void *state, MPI_Status *status)
 static int front_grequest_free(void *state)
 {
 	struct front_grequest *g = state;
-	int rc = g->free(g->extra);
+	int rc = 0;
+	if (g->fortran)
+		((void (*)(void *, int *))(void *)g->free)(g->extra, &rc);
+	else
+		rc = g->free(g->extra);
 	core_free(g);
 	return prog_errcode(rc);
 }
@@ -238,14 +253,19 @@ static int front_grequest_free(void *state)
 static int front_grequest_cancel(void *state, int complete)
 {
 	struct front_grequest *g = state;
-	return prog_errcode(g->cancel(g->extra, complete));
+	int rc = 0;
+	if (g->fortran)
+		((void (*)(void *, int *, int *))(void *)g->cancel)(g->extra, &complete, &rc);
+	else
+		rc = g->cancel(g->extra, complete);
+	return prog_errcode(rc);
 }
 
 EXPORT int PMPI_Grequest_start(void *query, void *free, void *cancel, void *extra, prog_Request *request)
 {
 	struct front_grequest *g = core_alloc(sizeof *g);
 	*g = (struct front_grequest){(int (*)(void *, prog_Status *))query, (int (*)(void *))free,
-	                             (int (*)(void *, int))cancel, extra};
+	                             (int (*)(void *, int))cancel, extra, 0};
 	MPI_Request r = 0;
 	int rc = core_Grequest_start(front_grequest_query, front_grequest_free, front_grequest_cancel, g, &r);
 	if (rc)

@@ -56,6 +56,7 @@ typedef int proxy_delete(void *fn, int handle, int keyval, int kind, void *value
 static struct front_proxy {
 	struct front_proxy *next;
 	int keyval;
+	int kind; /* how values are set: by C and C++ as pointers, by Fortran as integers */
 	proxy_copy *copy;
 	proxy_delete *delete;
 } *front_proxies;
@@ -73,7 +74,7 @@ static int front_proxy_copy(int keyval, void *fn, uintptr_t handle, void *extra,
 	struct front_proxy *p = front_proxy_of(keyval);
 	if (!p || !p->copy)
 		return 0;
-	*rc = p->copy(fn, (int)handle, keyval, extra, PROXY_POINTER, in, out, flag);
+	*rc = p->copy(fn, (int)handle, keyval, extra, p->kind, in, out, flag);
 	return 1;
 }
 
@@ -82,14 +83,14 @@ static int front_proxy_delete(int keyval, void *fn, uintptr_t handle, void *valu
 	struct front_proxy *p = front_proxy_of(keyval);
 	if (!p || !p->delete)
 		return 0;
-	*rc = p->delete(fn, (int)handle, keyval, PROXY_POINTER, value, extra);
+	*rc = p->delete(fn, (int)handle, keyval, p->kind, value, extra);
 	return 1;
 }
 
 DEFAULT void MPII_Keyval_set_proxy(int keyval, proxy_copy *copy, proxy_delete *delete)
 {
 	struct front_proxy *p = core_alloc(sizeof *p);
-	*p = (struct front_proxy){front_proxies, keyval, copy, delete};
+	*p = (struct front_proxy){front_proxies, keyval, PROXY_POINTER, copy, delete};
 	while (!__atomic_compare_exchange_n(&front_proxies, &p->next, p, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
 		;
 }
@@ -102,25 +103,40 @@ DEFAULT int PMPI_Win_set_attr(int win, int keyval, void *value);
 DEFAULT int PMPI_Type_set_attr(int type, int keyval, void *value);
 
 /* Fortran gets values, not pointers to them, and its predefined keyvals are C's plus one. */
-#define FRONT_LANGUAGE_ATTR(Kind)                                                                      \
+#define FRONT_LANGUAGE_ATTR(Kind, low)                                                                 \
 	DEFAULT int MPII_##Kind##_get_attr(int handle, int keyval, void *value, int *flag, int kind)   \
 	{                                                                                              \
 		int predefined = (unsigned)keyval >> 30 == 1;                                          \
 		if (kind != PROXY_POINTER && predefined && !(keyval & 1))                              \
 			keyval--;                                                                      \
 		int rc = PMPI_##Kind##_get_attr(handle, keyval, value, flag);                          \
-		if (rc == 0 && *flag && kind != PROXY_POINTER && predefined)                           \
-			*(intptr_t *)value = **(int **)value;                                          \
+		if (rc == 0 && *flag && kind != PROXY_POINTER) {                                       \
+			if (predefined)                                                                \
+				*(intptr_t *)value = **(int **)value;                                  \
+			else if (core_##low##_attr_integer(prog_##low(handle), prog_keyval(keyval), -1)) \
+				*(intptr_t *)value = **(intptr_t **)value;                             \
+		}                                                                                      \
 		return rc;                                                                             \
 	}                                                                                              \
 	DEFAULT int MPII_##Kind##_set_attr(int handle, int keyval, void *value, int kind)              \
 	{                                                                                              \
-		(void)kind;                                                                            \
-		return PMPI_##Kind##_set_attr(handle, keyval, value);                                  \
+		struct front_proxy *p = front_proxy_of(keyval);                                        \
+		if (p)                                                                                 \
+			p->kind = kind;                                                                \
+		int rc = PMPI_##Kind##_set_attr(handle, keyval, value);                                \
+		if (rc == 0 && kind != PROXY_POINTER)                                                  \
+			core_##low##_attr_integer(prog_##low(handle), prog_keyval(keyval), 1);         \
+		return rc;                                                                             \
 	}
-FRONT_LANGUAGE_ATTR(Comm)
-FRONT_LANGUAGE_ATTR(Type)
-FRONT_LANGUAGE_ATTR(Win)
+FRONT_LANGUAGE_ATTR(Comm, comm)
+FRONT_LANGUAGE_ATTR(Type, type)
+FRONT_LANGUAGE_ATTR(Win, win)
+
+static void front_grequest_is_fortran(void *state);
+DEFAULT void MPII_Grequest_set_lang_f77(prog_Request request)
+{
+	front_grequest_is_fortran(core_grequest_state(prog_request(request)));
+}
 
 /* Operations and error handlers of C++ are called through its library, which knows how to make objects of handles. */
 static void front_cxx_add(void *fn, void *caller);
@@ -167,7 +183,6 @@ extern DEFAULT __typeof__(MPIX_GPU_query_support) PMPIX_GPU_query_support __attr
 #define FRONT_UNSUPPORTED_PAIR(name)                                                            \
 	DEFAULT int P##name(void) { core_unsupported(#name); }                                  \
 	extern DEFAULT __typeof__(P##name) name __attribute__((weak, alias("P" #name)))
-FRONT_UNSUPPORTED(MPII_Grequest_set_lang_f77)
 FRONT_UNSUPPORTED(MPIR_Err_create_code)
 FRONT_UNSUPPORTED(MPIR_Err_return_comm)
 FRONT_UNSUPPORTED(MPIR_Err_return_win)

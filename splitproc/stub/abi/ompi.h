@@ -79,6 +79,16 @@ static void *prog_delete_fn(void *fn)
 #define front_proxy_copy(keyval, fn, handle, extra, in, out, flag, rc) ((void)(rc), 0)
 #define front_proxy_delete(keyval, fn, handle, value, extra, rc) ((void)(rc), 0)
 
+/* For ompi_fortran.c. */
+#define FRONT_ATTR_INTEGER(low, Kind)                                                        \
+	int front_##low##_attr_integer(prog_##Kind h, int keyval, int set)                   \
+	{                                                                                    \
+		return core_##low##_attr_integer(prog_##low(h), prog_keyval(keyval), set);   \
+	}
+FRONT_ATTR_INTEGER(comm, Comm)
+FRONT_ATTR_INTEGER(type, Datatype)
+FRONT_ATTR_INTEGER(win, Win)
+
 /* Fortran sentinels; a Fortran program's own commons take their place. */
 DEFAULT int mpi_fortran_bottom_, mpi_fortran_in_place_, mpi_fortran_errcodes_ignore_, mpi_fortran_unweighted_,
     mpi_fortran_weights_empty_;

@@ -7,20 +7,7 @@
  * procedures to internal functions. Ours take their place: the stub comes
  * before that library in the search order.
  */
-#include <stdlib.h>
-#include <string.h>
-
-#include "front_fortran.h"
-#include "stub.h"
-
-typedef void *handle;
-typedef int fint;
-typedef intptr_t aint;
-
-struct status {
-	int source, tag, error, cancelled;
-	size_t ucount;
-};
+#include "ompi_fortran.h"
 
 #define UNDEFINED (-32766)
 #define KEYVAL_WIN_BASE 7
@@ -32,7 +19,8 @@ int PMPI_Waitall(int, handle *, void *), PMPI_Waitany(int, handle *, int *, void
 int PMPI_Waitsome(int, handle *, int *, int *, void *), PMPI_Testall(int, handle *, int *, void *);
 int PMPI_Testany(int, handle *, int *, int *, void *), PMPI_Testsome(int, handle *, int *, int *, void *);
 int PMPI_Op_create(void *, int, handle *), PMPI_Type_match_size(int, int, handle *);
-int PMPI_Comm_create_errhandler(void *, handle *), PMPI_Win_create_errhandler(void *, handle *);
+int PMPI_Comm_create_errhandler(void *, handle *), PMPI_Win_create_errhandler(void *, handle *),
+    PMPI_File_create_errhandler(void *, handle *);
 handle PMPI_Request_f2c(fint), PMPI_Comm_f2c(fint), PMPI_Type_f2c(fint), PMPI_Win_f2c(fint);
 fint PMPI_Request_c2f(handle), PMPI_Comm_c2f(handle), PMPI_Type_c2f(handle), PMPI_Win_c2f(handle), PMPI_Op_c2f(handle),
     PMPI_Errhandler_c2f(handle);
@@ -42,24 +30,6 @@ int PMPI_Type_create_keyval(void *, void *, int *, void *), PMPI_Type_get_attr(h
     PMPI_Type_set_attr(handle, int, void *);
 int PMPI_Win_create_keyval(void *, void *, int *, void *), PMPI_Win_get_attr(handle, int, void *, int *),
     PMPI_Win_set_attr(handle, int, void *);
-
-/* A Fortran procedure under the names that compilers give it and those that
- * Open MPI's own modules call. */
-#define FORTRAN(name, params)                                                            \
-	EXPORT void mpi_##name##_ params __attribute__((alias("ompi_" #name "_f")));     \
-	EXPORT void mpi_##name##__ params __attribute__((alias("ompi_" #name "_f")));    \
-	EXPORT void mpi_##name params __attribute__((alias("ompi_" #name "_f")));        \
-	EXPORT void pmpi_##name##_ params __attribute__((alias("ompi_" #name "_f")));    \
-	EXPORT void pmpi_##name##__ params __attribute__((alias("ompi_" #name "_f")));   \
-	EXPORT void pmpi_##name params __attribute__((alias("ompi_" #name "_f")));       \
-	EXPORT void ompi_##name##_f params;                                              \
-	EXPORT void ompi_##name##_f params
-
-static void answer(fint *ierr, int rc)
-{
-	if (ierr)
-		*ierr = rc;
-}
 
 /* ---- requests ---- */
 
@@ -269,15 +239,19 @@ FORTRAN(op_create, (void *fn, fint *commute, fint *op, fint *ierr))
 	answer(ierr, rc);
 }
 
-FORTRAN(comm_create_errhandler, (void *fn, fint *errhandler, fint *ierr))
-{
-	handle h = 0;
-	remember(fn);
-	int rc = PMPI_Comm_create_errhandler(fn, &h);
-	if (rc == 0)
-		*errhandler = PMPI_Errhandler_c2f(h);
-	answer(ierr, rc);
-}
+#define CREATE_ERRHANDLER(kind, Kind)                                                   \
+	FORTRAN(kind##_create_errhandler, (void *fn, fint *errhandler, fint *ierr))     \
+	{                                                                               \
+		handle h = 0;                                                           \
+		remember(fn);                                                           \
+		int rc = PMPI_##Kind##_create_errhandler(fn, &h);                       \
+		if (rc == 0)                                                            \
+			*errhandler = PMPI_Errhandler_c2f(h);                           \
+		answer(ierr, rc);                                                       \
+	}
+CREATE_ERRHANDLER(comm, Comm)
+CREATE_ERRHANDLER(win, Win)
+CREATE_ERRHANDLER(file, File)
 
 FORTRAN(errhandler_create, (void *fn, fint *errhandler, fint *ierr))
 {
@@ -346,17 +320,28 @@ static aint attr_value(int key, void *value)
 		struct keyval *k = new_keyval(copy, delete, *extra, 0, PMPI_##Kind##_c2f);                   \
 		answer(ierr, k ? PMPI_##Kind##_create_keyval(copy_attr, delete_attr, key, k) : 34);          \
 	}                                                                                                    \
+	static int kind##_set(handle h, fint key, aint value)                                                \
+	{                                                                                                    \
+		int rc = PMPI_##Kind##_set_attr(h, key, (void *)value);                                      \
+		if (rc == 0)                                                                                 \
+			front_##kind##_attr_integer(h, key, 1);                                              \
+		return rc;                                                                                   \
+	}                                                                                                    \
+	static int kind##_get(handle h, fint key, aint *value, fint *flag)                                   \
+	{                                                                                                    \
+		void *v = 0;                                                                                 \
+		int rc = PMPI_##Kind##_get_attr(h, key, &v, flag);                                           \
+		if (rc == 0 && *flag)                                                                        \
+			*value = front_##kind##_attr_integer(h, key, -1) ? *(aint *)v : attr_value(key, v);  \
+		return rc;                                                                                   \
+	}                                                                                                    \
 	FORTRAN(kind##_set_attr, (fint *obj, fint *key, aint *value, fint *ierr))                           \
 	{                                                                                                    \
-		answer(ierr, PMPI_##Kind##_set_attr(PMPI_##Kind##_f2c(*obj), *key, (void *)*value));         \
+		answer(ierr, kind##_set(PMPI_##Kind##_f2c(*obj), *key, *value));                             \
 	}                                                                                                    \
 	FORTRAN(kind##_get_attr, (fint *obj, fint *key, aint *value, fint *flag, fint *ierr))               \
 	{                                                                                                    \
-		void *v = 0;                                                                                 \
-		int rc = PMPI_##Kind##_get_attr(PMPI_##Kind##_f2c(*obj), *key, &v, flag);                    \
-		if (rc == 0 && *flag)                                                                        \
-			*value = attr_value(*key, v);                                                        \
-		answer(ierr, rc);                                                                            \
+		answer(ierr, kind##_get(PMPI_##Kind##_f2c(*obj), *key, value, flag));                        \
 	}
 ATTRIBUTES(comm, Comm)
 ATTRIBUTES(type, Type)
@@ -370,17 +355,42 @@ FORTRAN(keyval_create, (void *copy, void *delete, fint *key, fint *extra, fint *
 
 FORTRAN(attr_put, (fint *comm, fint *key, fint *value, fint *ierr))
 {
-	answer(ierr, PMPI_Comm_set_attr(PMPI_Comm_f2c(*comm), *key, (void *)(aint)*value));
+	answer(ierr, comm_set(PMPI_Comm_f2c(*comm), *key, *value));
 }
 
 FORTRAN(attr_get, (fint *comm, fint *key, fint *value, fint *flag, fint *ierr))
 {
-	void *v = 0;
-	int rc = PMPI_Comm_get_attr(PMPI_Comm_f2c(*comm), *key, &v, flag);
+	aint v = 0;
+	int rc = comm_get(PMPI_Comm_f2c(*comm), *key, &v, flag);
 	if (rc == 0 && *flag)
-		*value = (fint)attr_value(*key, v);
+		*value = (fint)v;
 	answer(ierr, rc);
 }
+
+/* The predefined functions as Fortran procedures; the front end never gets to call them in C. */
+#define ATTR_FNS(prefix, integer)                                                                                       \
+	FORTRAN(prefix##dup_fn, (fint *obj, fint *key, integer *extra, integer *in, integer *out, fint *flag, fint *ierr)) \
+	{                                                                                                               \
+		(void)obj, (void)key, (void)extra;                                                                      \
+		*out = *in;                                                                                             \
+		*flag = 1;                                                                                              \
+		answer(ierr, 0);                                                                                        \
+	}                                                                                                               \
+	FORTRAN(prefix##null_copy_fn, (fint *obj, fint *key, integer *extra, integer *in, integer *out, fint *flag, fint *ierr)) \
+	{                                                                                                               \
+		(void)obj, (void)key, (void)extra, (void)in, (void)out;                                                 \
+		*flag = 0;                                                                                              \
+		answer(ierr, 0);                                                                                        \
+	}                                                                                                               \
+	FORTRAN(prefix##null_delete_fn, (fint *obj, fint *key, integer *value, integer *extra, fint *ierr))             \
+	{                                                                                                               \
+		(void)obj, (void)key, (void)value, (void)extra;                                                         \
+		answer(ierr, 0);                                                                                        \
+	}
+ATTR_FNS(, fint)
+ATTR_FNS(comm_, aint)
+ATTR_FNS(type_, aint)
+ATTR_FNS(win_, aint)
 
 /* ---- the rest ---- */
 

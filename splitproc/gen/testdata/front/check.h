@@ -51,6 +51,20 @@ int core_refused(const char *function, const char *why, int *told, int errclass)
 	(void)function, (void)why, (void)told;
 	return errclass;
 }
+#define NO_ATTR_INTEGER(low, Handle)                              \
+	int core_##low##_attr_integer(Handle h, int keyval, int set) \
+	{                                                         \
+		(void)h, (void)keyval, (void)set;                 \
+		return 0;                                         \
+	}
+NO_ATTR_INTEGER(comm, MPI_Comm)
+NO_ATTR_INTEGER(type, MPI_Datatype)
+NO_ATTR_INTEGER(win, MPI_Win)
+void *core_grequest_state(MPI_Request h)
+{
+	(void)h;
+	return 0;
+}
 int core_error_win(MPI_Win win, int errclass, const char *function)
 {
 	(void)win;
