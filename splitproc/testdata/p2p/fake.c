@@ -2,6 +2,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
+#include "core_objects.h"
 #include "fake.h"
 
 /* ---- what the other parts of the core provide ---- */
@@ -9,6 +10,7 @@
 struct core_comm core_world, core_self, dup_comm, inter_comm;
 struct core_type gap_type;
 MPI_Comm core_private;
+struct core_predefined core_predefined[CORE_PREDEFINED]; /* core_type.c */
 const struct mana_lower *core_lower;
 uint64_t *core_sent, *core_received;
 const struct core_front core_front = {.abi = "std"};
@@ -569,6 +571,11 @@ void fake_init(void)
 	inter_comm.remote_world = reversed;
 	gap_type.vid = core_table_add(&core_types, &gap_type);
 	gap_type.refs = 1;
+	gap_type.size = core_type_size(GAP);
+	for (int i = 0; i < CORE_PREDEFINED; i++)
+		core_predefined[i] = (struct core_predefined){
+			.e.size = core_type_size(HANDLE(MPI_Datatype, CORE_FIRST_PREDEFINED + i)),
+			.valid = CORE_FIRST_PREDEFINED + i != (int)VID(MPI_DATATYPE_NULL)};
 	core_lower = &lower;
 	new_lower();
 }
