@@ -49,7 +49,7 @@ const heap = `
 #include <unistd.h>
 int main(void)
 {
-	size_t n = 4 << 20;
+	size_t n = 20 << 20;
 	unsigned char *b = malloc(n);
 	FILE *f = fopen("/dev/urandom", "r");
 	if (!f || fread(b, 1, n, f) != n)
