@@ -1,6 +1,7 @@
 package pidns
 
 import (
+	"errors"
 	"fmt"
 	"syscall"
 	"unsafe"
@@ -14,6 +15,9 @@ func DropCaps() error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var none [2]unix.CapUserData
 	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&none[0])), 0)
+	if errno == unix.ENOTSUP {
+		return errors.New("drop capabilities: this binary was built with cgo; build it with CGO_ENABLED=0, as make does")
+	}
 	if errno != 0 {
 		return fmt.Errorf("drop capabilities: %w", errno)
 	}
