@@ -12,6 +12,7 @@ import (
 
 var apps = []app{
 	{name: "hpcc", pkg: "hpcc", program: "hpcc", mpi: harness.OpenMPI, input: []string{"hpccinf.txt"}, result: hpccResult},
+	{name: "hpcc-crowd", pkg: "hpcc", program: "hpcc", mpi: harness.OpenMPI, ranks: 4, heavy: true, input: []string{"hpccinf.txt"}, result: hpccResult},
 	{name: "netpipe-openmpi", pkg: "netpipe-openmpi", program: "NPopenmpi", mpi: harness.OpenMPI,
 		args: []string{"-u", "200000", "-n", "3000", "-o", "np.out"}, result: netpipeResult},
 	{name: "netpipe-mpich", pkg: "netpipe-mpich2", program: "NPmpich2", mpi: harness.MPICH,
