@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"mana/e2e/harness"
@@ -38,7 +39,12 @@ func TestEnds(t *testing.T) {
 					must(t, j.Checkpoint)
 				}
 				must(t, func() error { return comeBack(j, c.ranks, !c.moves) }, j.Open)
-				if got := end(t, j); got != want {
+				got := end(t, j)
+				if m == harness.MPICH && c.mode == "exit" {
+					// hydra kills the ranks that are there when the first leaves without MPI_Finalize.
+					got = strings.Replace(got, "status 9 ", "status 0 ", 1)
+				}
+				if got != want {
 					t.Errorf("restarted %q, uninterrupted %q\n%s%s", got, want, j.Run.Stdout(), j.Run.Stderr())
 				}
 			})
