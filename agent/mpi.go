@@ -160,7 +160,7 @@ func (m *mpiProgram) moving(targets map[uint64]uint64) bool {
 type posture struct {
 	quiet   bool   // all outside of MPI or parked, nothing released is left
 	waiting bool   // somebody waits inside MPI, nobody does anything else there
-	inside  bool   // … and cannot be called back from there
+	held    bool   // … and only a call of a peer lets it out of there
 	mark    uint64 // changes whenever a thread gets anywhere
 }
 
@@ -172,17 +172,17 @@ func (m *mpiProgram) posture() posture {
 		switch t.At() {
 		case splitproc.In:
 			in = true
-		case splitproc.Wait:
+		case splitproc.Wait, splitproc.Coll:
 			waiting = true
-		case splitproc.Coll:
-			waiting, p.inside = true, true
+		case splitproc.Held:
+			waiting, p.held = true, true
 		}
 	})
 	if m.ctl.State() == splitproc.Initing {
 		in, waiting = false, true // waits for the other ranks
 	}
 	p.quiet = !in && !waiting && atomic.LoadUint32(&m.ctl.Tokens)&^splitproc.TokensColl == 0
-	p.waiting, p.inside = waiting && !in, p.inside && !in
+	p.waiting, p.held = waiting && !in, p.held && !in
 	return p
 }
 
@@ -225,6 +225,9 @@ func (c *converger) run(stop <-chan struct{}) error {
 		}
 		bell := atomic.LoadUint32(&c.m.ctl.Doorbell)
 		if err := c.report(); err != nil {
+			if exiting(c.m.owner()) {
+				return nil // the coordinator hears of its end
+			}
 			return err
 		}
 		c.m.ctl.WaitDoorbell(bell, settle/4)
@@ -277,7 +280,7 @@ func (c *converger) report() error {
 			c.m.ctl.WakeIntr()
 		}
 	}
-	r := drain.Report{Version: c.version, Quiet: p.quiet && !moving, Blocked: still && (p.inside || moving && p.waiting)}
+	r := drain.Report{Version: c.version, Quiet: p.quiet && !moving, Blocked: still && (p.held || moving && p.waiting)}
 	r.Clocks, r.Dropped = c.changed(clocks)
 	if !c.forced && len(r.Clocks)+len(r.Dropped) == 0 && r.Quiet == c.last.Quiet && r.Blocked == c.last.Blocked {
 		return nil

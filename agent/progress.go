@@ -131,7 +131,7 @@ const stallAfter = time.Second
 func (c *converger) stall(p posture) string {
 	what := "computes"
 	switch {
-	case p.waiting || p.inside:
+	case p.waiting || p.held:
 		what = "waits inside MPI"
 	case !p.quiet:
 		what = "is inside MPI"

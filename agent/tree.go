@@ -67,6 +67,18 @@ func zombie(pid int) bool {
 	return len(f) == 0 || f[0] == "Z" || f[0] == "X"
 }
 
+// exiting tells whether a process is on its way out or gone: its memory is
+// no longer there to read (PF_EXITING, include/linux/sched.h).
+func exiting(pid int) bool {
+	const pfExiting = 0x4
+	f := stat(pid)
+	if len(f) < 7 {
+		return true
+	}
+	flags, err := strconv.ParseUint(f[6], 10, 64)
+	return err == nil && flags&pfExiting != 0
+}
+
 // startTime is when the process began, in clock ticks since boot: with the
 // pid it tells processes of one boot apart.
 func startTime(pid int) uint64 {

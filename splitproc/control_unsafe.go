@@ -36,6 +36,7 @@ const (
 	Wait                      // in an interruptible point-to-point wait
 	Coll                      // in a collective of the real library
 	Parked                    // in the gate: may be frozen
+	Held                      // waits for a peer in the real library outside of a collective
 )
 
 // InitState is how far the program's MPI is (enum mana_init_state).

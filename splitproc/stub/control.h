@@ -32,7 +32,8 @@ enum mana_thread_state {
 	MANA_IN = 1,    /* in an MPI call, upper or lower half: let it run */
 	MANA_WAIT = 2,  /* in an MPI call, in an interruptible point-to-point wait */
 	MANA_COLL = 3,  /* in a collective of the real library: not interruptible */
-	MANA_PARKED = 4 /* waits in the stub's gate: may be frozen and saved */
+	MANA_PARKED = 4, /* waits in the stub's gate: may be frozen and saved */
+	MANA_HELD = 5   /* waits for a peer in the real library outside of a collective (a window's lock): not interruptible */
 };
 
 struct mana_thread {

@@ -83,7 +83,7 @@ int core_Win_post(MPI_Group group, int assert, MPI_Win win)
 static int lock_target(struct core_win *w, int rank)
 {
 	ENTER();
-	self_->state = MANA_COLL;
+	self_->state = MANA_HELD;
 	MPI_Win lower = w->lower;
 	int rc = LOWER(self_, core_lower->f.Win_lock(MPI_LOCK_SHARED, rank, MPI_MODE_NOCHECK, lower));
 	if (!rc) {

@@ -18,7 +18,7 @@ static void forget_saved(struct core_win *w)
 	if (unlikely(!w))                                 \
 		return MPI_ERR_WIN;                       \
 	ENTER();                                          \
-	self_->state = MANA_COLL;                         \
+	self_->state = MANA_HELD;                         \
 	forget_saved(w);                                  \
 	MPI_Win lower = w->lower
 

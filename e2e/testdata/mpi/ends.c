@@ -36,7 +36,10 @@ int main(int argc, char **argv)
 		wait_here();
 		MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_LONG, MPI_SUM, MPI_COMM_WORLD);
 		if (is("exit")) {
-			printf("RESULT exit\n");
+			if (me == 0)
+				printf("RESULT exit\n");
+			fflush(stdout);
+			MPI_Barrier(MPI_COMM_WORLD); /* or the launcher kills rank 0 before it has printed */
 			exit(0);
 		}
 		if (me == 1)
