@@ -95,11 +95,17 @@ func (m *mpiProgram) revive(r *process.Restored, st *mpiState, env []string) err
 	if err := splitproc.Prepare(main, m.ctl, o); err != nil {
 		return fmt.Errorf("load the MPI library: %w", err)
 	}
+	var refused error
+	stop := m.ctl.ServeCode(m.owner, func(err error) { refused = errors.Join(refused, err) })
 	rc, err := main.Call(m.ctl.FnRestart, m.ctl.CallStack, restartTimeout)
+	stop()
 	if err != nil {
-		return fmt.Errorf("start the MPI library: %w", err)
+		return fmt.Errorf("start the MPI library: %w", errors.Join(err, refused))
 	}
-	return m.result("restart MPI", rc)
+	if err := m.result("restart MPI", rc); err != nil {
+		return errors.Join(err, refused)
+	}
+	return nil
 }
 
 // launcherFDs are the variables with which launchers name descriptors that

@@ -62,6 +62,8 @@ func newMPIProgram(t *task.Task, cfg *Config) (*mpiProgram, error) {
 
 // serve answers the program's requests for as long as it lives.
 func (m *mpiProgram) serve(o splitproc.LowerOptions, warn func(string, ...any)) {
+	// Beside the rest: a drain, while the program is traced, may load a part of the library.
+	defer m.ctl.ServeCode(m.owner, func(err error) { warn("%v", err) })()
 	for {
 		bell := atomic.LoadUint32(&m.ctl.Doorbell)
 		m.tracing.Lock()

@@ -70,6 +70,7 @@ func (s *mpiState) controlPage(tids map[int]int) (*splitproc.Control, error) {
 	ctl.Pending, ctl.Tokens, ctl.Lock = 0, 0, 0
 	ctl.Intr++ // a saved thread that waits for it to change must find it changed
 	ctl.Req, ctl.Rep = splitproc.ReqNone, 0
+	ctl.CodeLock, ctl.CodeState = 0, 0 // the lower half's
 	ctl.LowerEntry, ctl.LowerSP, ctl.LowerTable = 0, 0, 0
 	ctl.ZoneCursor = splitproc.ZoneLo
 	clear(ctl.LowerFDs[:])
@@ -78,7 +79,7 @@ func (s *mpiState) controlPage(tids map[int]int) (*splitproc.Control, error) {
 		ctl.Clocks[i].Target = 0
 	}
 	ctl.EachThread(func(t *splitproc.Thread) {
-		t.LowerFS = 0
+		t.LowerTP = 0
 		if now, ok := tids[int(t.TID)]; ok {
 			t.TID = uint32(now)
 		} else {

@@ -80,7 +80,7 @@ func TestControlPageOfARestart(t *testing.T) {
 	m := newTestProgram(t)
 	m.announce()
 	m.ctl.NThreads, m.ctl.MainTID = 2, 100
-	m.ctl.Threads[0] = splitproc.Thread{TID: 100, State: uint32(splitproc.Parked), LowerFS: splitproc.ZoneLo}
+	m.ctl.Threads[0] = splitproc.Thread{TID: 100, State: uint32(splitproc.Parked), LowerTP: splitproc.ZoneLo}
 	m.ctl.Threads[1] = splitproc.Thread{TID: 101}
 	m.ctl.MarkLowerFD(7)
 	raw, err := m.save()
@@ -99,7 +99,7 @@ func TestControlPageOfARestart(t *testing.T) {
 	if ctl.Pending != 0 || ctl.LowerFD(7) || ctl.MainTID != 200 || ctl.Restarts != 1 {
 		t.Errorf("pending %d, fd 7 lower %v, main thread %d, restarts %d", ctl.Pending, ctl.LowerFD(7), ctl.MainTID, ctl.Restarts)
 	}
-	if ctl.Threads[0].TID != 200 || ctl.Threads[0].LowerFS != 0 || ctl.Threads[1].TID != 0 {
+	if ctl.Threads[0].TID != 200 || ctl.Threads[0].LowerTP != 0 || ctl.Threads[1].TID != 0 {
 		t.Errorf("threads %+v", ctl.Threads[:2])
 	}
 	if st.Rank != 1 || st.NRanks != 3 {

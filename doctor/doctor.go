@@ -94,7 +94,7 @@ func (o *options) examine() *report {
 	r := &report{Schema: 1, Host: wire.LocalName(), OK: true}
 	r.add(kernel())
 	r.add(control()...)
-	r.add(namespaces(), fsgsbase(), pidfd(), overcommit())
+	r.add(namespaces(), pidfd(), overcommit())
 	r.add(o.program()...)
 	r.add(launcher())
 	r.add(o.directory()...)

@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -93,21 +92,6 @@ func namespaces() finding {
 	}
 	f.Text += ", in a namespace of its own if they are taken"
 	return f
-}
-
-// fsgsbase looks whether user code may change its thread pointer (AT_HWCAP2
-// bit 1, arch/x86/include/uapi/asm/hwcap2.h).
-func fsgsbase() finding {
-	const atHWCAP2, bit = 26, 1 << 1
-	b, err := os.ReadFile("/proc/self/auxv")
-	if err == nil {
-		for ; len(b) >= 16; b = b[16:] {
-			if binary.LittleEndian.Uint64(b) == atHWCAP2 && binary.LittleEndian.Uint64(b[8:])&bit != 0 {
-				return finding{"FSGSBASE", ok, "an MPI call crosses into the library without a system call", ""}
-			}
-		}
-	}
-	return finding{"FSGSBASE", warn, "every MPI call costs two system calls more (the kernel or CPU lacks FSGSBASE)", "Linux 5.9 or later, booted without nofsgsbase, on a CPU since Ivy Bridge or Zen"}
 }
 
 // pidfd tries what is shared among the processes of a tree.

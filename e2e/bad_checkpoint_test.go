@@ -13,6 +13,7 @@ import (
 // TestFailedCheckpoint makes the second checkpoint of a job fail: that must be
 // told, the program must run on, and the first generation must still restart.
 func TestFailedCheckpoint(t *testing.T) {
+	const long = 600 // steps: the program must not end while a disk is filled
 	kinds := []struct {
 		name          string
 		before        func(t *testing.T, j *harness.Job) // the launch
@@ -24,9 +25,9 @@ func TestFailedCheckpoint(t *testing.T) {
 	}
 	specs := map[string]func() (harness.Spec, string){
 		"plain": func() (harness.Spec, string) {
-			spec, err := plains[0].spec(60, 0)
+			spec, err := plains[0].spec(long, 0)
 			want := native(t, spec, err)
-			spec, err = plains[0].spec(60, pauseUS)
+			spec, err = plains[0].spec(long, pauseUS)
 			must(t, func() error { return err })
 			return spec, want
 		},
@@ -34,9 +35,9 @@ func TestFailedCheckpoint(t *testing.T) {
 	for _, m := range libraries(t) {
 		specs[string(m)] = func() (harness.Spec, string) {
 			p := program{name: "halo"}
-			spec, err := p.spec(m, 2, 60, pauseUS, "-")
+			spec, err := p.spec(m, 2, long, pauseUS, "-")
 			must(t, func() error { return err })
-			return spec, reference(t, m, p, 2, 60)
+			return spec, reference(t, m, p, 2, long)
 		}
 	}
 	for what, make := range specs {

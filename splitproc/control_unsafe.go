@@ -25,6 +25,7 @@ const (
 	maxThreads = 2048
 	maxClocks  = 8192
 	maxFDs     = 65536
+	maxSites   = 65536
 )
 
 // ThreadState is where a thread of the program is (enum mana_thread_state).
@@ -58,6 +59,14 @@ const (
 
 // TokensColl in Page.Tokens makes them good for collectives too.
 const TokensColl = 1 << 31
+
+// What becomes of code that the lower half maps (enum mana_code_state).
+const (
+	codeIdle    = 0
+	codeAsked   = 1
+	codeListed  = 2
+	codeRefused = 3
+)
 
 // Requests of a program (enum mana_request).
 const (
@@ -97,20 +106,26 @@ type Page struct {
 	Path             [64]byte
 	Owner            uint32
 	_                uint32
-	Spare            [22]uint64
+	CodeLock         uint32
+	CodeState        uint32
+	CodeFD           int32
+	CodeCount        uint32
+	CodeOff, CodeLen uint64
+	CodeFrom         uint64
+	Spare            [17]uint64
 	LowerFDs         [maxFDs / 64]uint64
 	Threads          [maxThreads]Thread
 	Clocks           [maxClocks]Clock
+	CodeSites        [maxSites]uint32
 }
 
 // Thread is one slot of the thread table.
 type Thread struct {
 	TID     uint32
 	State   uint32
-	UpperFS uint64
-	LowerFS uint64
+	LowerTP uint64
 	Calls   uint64
-	Spare   [4]uint64
+	Spare   [5]uint64
 }
 
 // Clock is one slot of the clock table.

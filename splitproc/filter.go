@@ -8,6 +8,7 @@ const (
 	dataNR       = 0
 	dataArch     = 4
 	dataIPHigh   = 12
+	dataArg0     = 16
 	dataArg1     = 24
 	archX86_64   = 0xc000003e
 	filterThread = unix.SECCOMP_FILTER_FLAG_TSYNC
@@ -30,45 +31,88 @@ var trapped = []uint32{
 	unix.SYS_PERF_EVENT_OPEN, unix.SYS_IO_URING_SETUP, unix.SYS_USERFAULTFD,
 }
 
-func stmt(code uint16, k uint32) unix.SockFilter { return unix.SockFilter{Code: code, K: k} }
+const archSetFS = 0x1002 // arch/x86/include/uapi/asm/prctl.h
 
-func jump(code uint16, k uint32, jt, jf uint8) unix.SockFilter {
-	return unix.SockFilter{Code: code, Jt: jt, Jf: jf, K: k}
+// assembler puts a filter together from instructions and named places. Jumps go
+// forward only, and not far.
+type assembler struct {
+	prog   []unix.SockFilter
+	places map[string]int
+	jumps  []func()
 }
 
-// zoneFilter answers TRAP for the calls above when the syscall instruction
-// lies in the zone, ALLOW otherwise. Calls are told apart by number first, so
-// that the kernel's cache of constant answers serves all others.
+func (a *assembler) here(place string) { a.places[place] = len(a.prog) }
+
+func (a *assembler) load(offset uint32) {
+	a.prog = append(a.prog, unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset})
+}
+
+func (a *assembler) answer(action uint32) {
+	a.prog = append(a.prog, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: action})
+}
+
+// when goes on at yes if the loaded word compares so with k, else with the next instruction.
+func (a *assembler) when(comparison uint16, k uint32, yes string) {
+	at := len(a.prog)
+	a.prog = append(a.prog, unix.SockFilter{Code: unix.BPF_JMP | comparison | unix.BPF_K, K: k})
+	a.jumps = append(a.jumps, func() { a.prog[at].Jt = uint8(a.places[yes] - at - 1) })
+}
+
+func (a *assembler) link() []unix.SockFilter {
+	for _, jump := range a.jumps {
+		jump()
+	}
+	return a.prog
+}
+
+// inZone answers with the action when the syscall instruction lies in the zone.
+func (a *assembler) inZone(action uint32) {
+	a.load(dataIPHigh)
+	a.when(unix.BPF_JGE, ZoneHi>>32, "allow")
+	a.prog = append(a.prog, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K, K: ZoneLo >> 32, Jf: 1})
+	a.answer(action)
+	a.answer(unix.SECCOMP_RET_ALLOW)
+}
+
+// zoneFilter answers TRAP for the calls above, and for those of fcntl, clone and
+// arch_prctl that make a descriptor or change the fs base, when the syscall
+// instruction lies in the zone; ALLOW otherwise. clone3, whose flags a filter
+// cannot see, is not there for the zone: libraries then use clone. Calls are
+// told apart by number first, so that the kernel's cache of constant answers
+// serves all others.
 func zoneFilter() []unix.SockFilter {
-	const (
-		load  = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
-		equal = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
-		above = unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K
-		ret   = unix.BPF_RET | unix.BPF_K
-	)
-	p := []unix.SockFilter{
-		stmt(load, dataArch),
-		jump(equal, archX86_64, 1, 0),
-		stmt(ret, unix.SECCOMP_RET_ALLOW),
-		stmt(load, dataNR),
+	a := &assembler{places: map[string]int{}}
+	a.load(dataArch)
+	a.when(unix.BPF_JEQ, archX86_64, "native")
+	a.answer(unix.SECCOMP_RET_ALLOW)
+	a.here("native")
+	a.load(dataNR)
+	for _, nr := range trapped {
+		a.when(unix.BPF_JEQ, nr, "trap")
 	}
-	n := len(trapped)
-	for i, nr := range trapped {
-		// What follows the list: fcntl's 2 instructions, then its check (4), then the address check.
-		p = append(p, jump(equal, nr, uint8(n-1-i+2+4), 0))
-	}
-	p = append(p,
-		jump(equal, unix.SYS_FCNTL, 1, 0),
-		stmt(ret, unix.SECCOMP_RET_ALLOW),
-		stmt(load, dataArg1),
-		jump(equal, unix.F_DUPFD, 2, 0),
-		jump(equal, unix.F_DUPFD_CLOEXEC, 1, 0),
-		stmt(ret, unix.SECCOMP_RET_ALLOW),
-		stmt(load, dataIPHigh),
-		jump(above, ZoneHi>>32, 2, 0),
-		jump(above, ZoneLo>>32, 0, 1),
-		stmt(ret, unix.SECCOMP_RET_TRAP),
-		stmt(ret, unix.SECCOMP_RET_ALLOW),
-	)
-	return p
+	a.when(unix.BPF_JEQ, unix.SYS_FCNTL, "fcntl")
+	a.when(unix.BPF_JEQ, unix.SYS_CLONE, "clone")
+	a.when(unix.BPF_JEQ, unix.SYS_CLONE3, "clone3")
+	a.when(unix.BPF_JEQ, unix.SYS_ARCH_PRCTL, "arch_prctl")
+	a.answer(unix.SECCOMP_RET_ALLOW)
+	a.here("fcntl")
+	a.load(dataArg1)
+	a.when(unix.BPF_JEQ, unix.F_DUPFD, "trap")
+	a.when(unix.BPF_JEQ, unix.F_DUPFD_CLOEXEC, "trap")
+	a.answer(unix.SECCOMP_RET_ALLOW)
+	a.here("clone")
+	a.load(dataArg0)
+	a.when(unix.BPF_JSET, unix.CLONE_SETTLS, "trap")
+	a.answer(unix.SECCOMP_RET_ALLOW)
+	a.here("arch_prctl")
+	a.load(dataArg0)
+	a.when(unix.BPF_JEQ, archSetFS, "trap")
+	a.answer(unix.SECCOMP_RET_ALLOW)
+	a.here("clone3")
+	a.inZone(unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS))
+	a.here("trap")
+	a.inZone(unix.SECCOMP_RET_TRAP)
+	a.here("allow")
+	a.answer(unix.SECCOMP_RET_ALLOW)
+	return a.link()
 }

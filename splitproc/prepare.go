@@ -106,11 +106,15 @@ type image struct {
 
 // mapELF maps a position-independent ELF file at base by remote system calls.
 func mapELF(t *task.Task, path string, base uint64) (*image, error) {
-	f, err := elf.Open(path)
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	f, err := elf.NewFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	defer f.Close()
 	if f.Type != elf.ET_DYN || f.Machine != elf.EM_X86_64 {
 		return nil, fmt.Errorf("%s is not a position-independent x86-64 program", path)
 	}
@@ -135,6 +139,9 @@ func mapELF(t *task.Task, path string, base uint64) (*image, error) {
 				return nil, fmt.Errorf("map %s: %w", path, err)
 			}
 		}
+	}
+	if err := useGS(t, file, base); err != nil {
+		return nil, fmt.Errorf("map %s: %w", path, err)
 	}
 	return im, nil
 }

@@ -10,7 +10,7 @@
 #error "define MANA_LIB_MPICH or MANA_LIB_OMPI"
 #endif
 
-#include "../stub/fs.h"
+#include "../stub/tp.h"
 
 /* The thread of the program that uses this thread's TLS; the stub sets it. */
 extern __thread volatile struct mana_thread *adapter_self;
@@ -23,8 +23,8 @@ extern const struct mana_prims adapter_prims; /* prim.c; the members below are f
 int adapter_op_create(int slot, int commute, MPI_Op *out);
 
 /* donor.c: called with the *upper* half's fs, so they use raw system calls only. */
-int adapter_donor(uint64_t *lower_fs);
-void adapter_donor_free(uint64_t lower_fs);
+int adapter_donor(uint64_t *lower_tp);
+void adapter_donor_free(uint64_t lower_tp);
 int adapter_donor_start(void); /* with the lower fs: starts the thread that makes donors */
 
 #endif

@@ -13,7 +13,7 @@
 
 static volatile uint32_t lock;
 static volatile uint32_t order;   /* 1: a donor is wanted; futex */
-static volatile uint64_t made;    /* its fs base, 0 when it could not be created */
+static volatile uint64_t made;    /* its thread pointer, 0 when it could not be created */
 static volatile uint32_t publish; /* bumped by a new donor when `made` is set; futex */
 static uint64_t idle[MANA_MAX_THREADS];
 static uint32_t nidle;
@@ -32,7 +32,7 @@ static void drop_lock(void)
 static void *donor(void *unused)
 {
 	static volatile uint32_t forever;
-	made = mana_fs_get();
+	made = mana_tp();
 	__atomic_fetch_add(&publish, 1, __ATOMIC_SEQ_CST);
 	mana_futex_wake(&publish);
 	for (;;)
@@ -78,29 +78,29 @@ int adapter_donor_start(void)
 	return rc;
 }
 
-int adapter_donor(uint64_t *lower_fs)
+int adapter_donor(uint64_t *lower_tp)
 {
 	take_lock();
 	if (nidle > 0) {
-		*lower_fs = idle[--nidle];
+		*lower_tp = idle[--nidle];
 	} else {
 		made = 0;
 		__atomic_store_n(&order, 1, __ATOMIC_SEQ_CST);
 		mana_futex_wake(&order);
 		while (order)
 			mana_futex_wait(&order, 1);
-		*lower_fs = made;
+		*lower_tp = made;
 	}
 	drop_lock();
-	return *lower_fs ? 0 : MPI_ERR_OTHER;
+	return *lower_tp ? 0 : MPI_ERR_OTHER;
 }
 
-void adapter_donor_free(uint64_t lower_fs)
+void adapter_donor_free(uint64_t lower_tp)
 {
-	if (lower_fs == adapter_table.main_fs)
+	if (lower_tp == adapter_table.main_tp)
 		return;
 	take_lock();
 	if (nidle < MANA_MAX_THREADS)
-		idle[nidle++] = lower_fs;
+		idle[nidle++] = lower_tp;
 	drop_lock();
 }

@@ -9,11 +9,9 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/auxv.h>
 
 #include "adapter.h"
 
-int mana_fsgsbase;
 __thread volatile struct mana_thread *adapter_self;
 struct mana_lower adapter_table;
 
@@ -81,7 +79,6 @@ static int init(int required, int *provided)
 int main(int argc, char **argv)
 {
 	const char *missing = 0;
-	mana_fsgsbase = (getauxval(AT_HWCAP2) & MANA_HWCAP2_FSGSBASE) != 0;
 	void *dl = load_library(argc - 1, argv + 1);
 	if (native_load(dl, &missing))
 		fail("the MPI library lacks %s", missing);
@@ -94,8 +91,8 @@ int main(int argc, char **argv)
 	adapter_table.f = native_lower_gen;
 	native.Get_version(&adapter_table.lib_version, &adapter_table.lib_subversion);
 	adapter_table.world = MPI_COMM_WORLD;
-	adapter_table.main_fs = mana_fs_get();
-	mana_ctl->lower_tls_self = (int64_t)((uint64_t)&adapter_self - adapter_table.main_fs);
+	adapter_table.main_tp = mana_tp();
+	mana_ctl->lower_tls_self = (int64_t)((uint64_t)&adapter_self - adapter_table.main_tp);
 	mana_ctl->lower_table = (uint64_t)&adapter_table;
 	hand_over();
 }

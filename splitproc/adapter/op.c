@@ -1,7 +1,7 @@
 /* op.c - user-defined reduction operations.
  *
  * The real library calls a function of ours, one of a pool because it passes no
- * user argument; it goes to the upper half, with the program's TLS, and back.
+ * user argument; it goes to the upper half and back.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,18 +10,12 @@
 
 static void run(int slot, void *in, void *inout, const int *len, const native_Datatype *type)
 {
-	volatile struct mana_thread *t = adapter_self;
-	if (!t) { /* a progress thread of the library: there is no upper half to go to */
+	if (!adapter_self) { /* a progress thread of the library: there is no upper half to go to */
 		fprintf(stderr, "mana: the MPI library runs a user-defined operation on a thread of its own\n");
 		abort();
 	}
-	uint64_t fs = mana_fs_get();
 	MPI_Datatype lower_type = native_type_out(*type);
-	struct mana_upper *upper = adapter_table.upper;
-	int64_t n = *len;
-	mana_fs_set(t->upper_fs);
-	upper->op_call(slot, in, inout, n, lower_type);
-	mana_fs_set(fs);
+	adapter_table.upper->op_call(slot, in, inout, *len, lower_type);
 }
 
 /* Functions 0x00 … 0xff, by their two hexadecimal digits. */

@@ -24,6 +24,7 @@
 #define MANA_MAX_CLOCKS 8192
 #define MANA_MAX_THREADS 2048
 #define MANA_MAX_FDS 65536
+#define MANA_MAX_SITES 65536
 
 /* Where a thread is, seen from the agent. Plain stores: the agent reads them
  * for a decision only while the thread is stopped. */
@@ -39,10 +40,9 @@ enum mana_thread_state {
 struct mana_thread {
 	uint32_t tid;      /* 0: free slot */
 	uint32_t state;    /* enum mana_thread_state */
-	uint64_t upper_fs; /* fs base of the program's thread */
-	uint64_t lower_fs; /* fs base to use in the lower half, 0: none yet (also after a restart) */
+	uint64_t lower_tp; /* thread pointer in the lower half, to which gs is set; 0: none yet (also after a restart) */
 	uint64_t calls;    /* bumped each time the gate lets the thread through while a checkpoint is pending */
-	uint64_t spare[4];
+	uint64_t spare[5];
 };
 
 /* Collective clocks. A clock of kind COMM counts the collectives begun on one
@@ -67,6 +67,14 @@ enum mana_init_state { MANA_NOT_INITED = 0, MANA_INITING = 1, MANA_INITED = 2, M
 enum mana_request {
 	MANA_REQ_NONE = 0,
 	MANA_REQ_LOWER = 1 /* load a lower half: answer in lower_entry, lower_sp */
+};
+
+/* A file's code that the lower half maps: its agent lists the instructions that use fs. */
+enum mana_code_state {
+	MANA_CODE_IDLE = 0,
+	MANA_CODE_ASKED = 1,  /* by the SIGSYS handler */
+	MANA_CODE_LISTED = 2, /* by the agent */
+	MANA_CODE_REFUSED = 3
 };
 
 #define MANA_TOKENS_COLL 0x80000000U /* in tokens: they are good for collectives too */
@@ -99,8 +107,8 @@ struct mana_ctl {
 	uint64_t lower_entry, lower_sp;
 	uint64_t lower_table; /* struct mana_lower *, 0 while there is none */
 	uint64_t zone_cursor; /* next free address in the zone: bumped by the SIGSYS handler with an atomic add */
-	int64_t lower_tls_self; /* what to add to a lower fs base to get the address of the adapter's TLS word
-	                           `struct mana_thread *`, which the stub sets when a thread gets its lower fs */
+	int64_t lower_tls_self; /* what to add to a lower thread pointer to get the address of the adapter's TLS word
+	                           `struct mana_thread *`, which the stub sets when a thread gets its lower half */
 	char errmsg[512];
 	char lib[64];     /* name and version of the real library, by the adapter */
 	char prog_abi[16]; /* "mpich", "ompi" or "std", by the stub */
@@ -108,10 +116,18 @@ struct mana_ctl {
 	char path[64]; /* of this page's memfd, by the agent: a program that execs another maps it again */
 	uint32_t owner; /* the process that uses MPI, by its stub: others may have the page mapped too; 0: none yet */
 	uint32_t spare32;
-	uint64_t spare[22];
+	/* Code to be looked at (zone_code.c). */
+	uint32_t code_lock;  /* spin lock of those who ask */
+	uint32_t code_state; /* enum mana_code_state; futex */
+	int32_t code_fd;     /* the file */
+	uint32_t code_count; /* by the agent: sites listed */
+	uint64_t code_off, code_len; /* the part of it that is mapped */
+	uint64_t code_from;  /* where in that part to begin */
+	uint64_t spare[17];
 	uint64_t lower_fds[MANA_MAX_FDS / 64]; /* bit set: this descriptor belongs to the lower half */
 	struct mana_thread threads[MANA_MAX_THREADS];
 	struct mana_clock clocks[MANA_MAX_CLOCKS];
+	uint32_t code_sites[MANA_MAX_SITES]; /* offsets in the mapping of the prefixes, ascending */
 };
 
 _Static_assert(sizeof(struct mana_ctl) <= MANA_CTL_SIZE, "control page too small");

@@ -214,7 +214,7 @@ HIDDEN uint32_t core_gate(volatile struct mana_thread *t);
 	volatile struct mana_thread *self_ = core_self_thread();    \
 	self_->state = MANA_IN;                                     \
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);                    \
-	if (unlikely(mana_ctl->pending | (self_->lower_fs == 0)))   \
+	if (unlikely(mana_ctl->pending | (self_->lower_tp == 0)))   \
 		core_gate(self_)
 /* … and every way out. */
 #define LEAVE(rc)                         \
@@ -233,7 +233,7 @@ HIDDEN void core_coll_gate(volatile struct mana_thread *t, volatile struct mana_
 	volatile struct mana_thread *self_ = core_self_thread();              \
 	self_->state = MANA_COLL;                                             \
 	__atomic_fetch_add(&(comm)->clock->clock, 1, __ATOMIC_SEQ_CST);       \
-	if (unlikely(mana_ctl->pending | (self_->lower_fs == 0)))             \
+	if (unlikely(mana_ctl->pending | (self_->lower_tp == 0)))             \
 		core_coll_gate(self_, (comm)->clock)
 
 /* ---- clocks (core_gate.c) ---- */

@@ -123,7 +123,7 @@ int core_finalize_library(void)
 	int rc = LOWER(self_, core_lower->f.Finalize());
 	/* From now on every call takes the slow way in, which knows that it is over. */
 	for (uint32_t i = 0; i < mana_ctl->nthreads; i++)
-		mana_ctl->threads[i].lower_fs = 0;
+		mana_ctl->threads[i].lower_tp = 0;
 	core_lower = 0;
 	__atomic_store_n(&mana_ctl->inited, MANA_FINALIZED, __ATOMIC_SEQ_CST);
 	mana_ring();
@@ -173,8 +173,8 @@ int core_Abort(MPI_Comm comm, int errorcode)
 	(void)comm;
 	volatile struct mana_thread *t = core_self_thread();
 	if (mana_ctl->inited == MANA_INITED && core_lower) {
-		if (!t->lower_fs)
-			t->lower_fs = core_lower->main_fs; /* the process ends; it need not be ours */
+		if (!t->lower_tp)
+			core_thread_is(t, core_lower->main_tp); /* the process ends; it need not be ours */
 		t->state = MANA_IN;
 		MPI_Comm world = core_world.lower;
 		/* The library ends by its own libc's exit, which knows nothing of the program's streams. */

@@ -33,7 +33,7 @@ static void wait_parked(volatile struct mana_thread *t, uint32_t seq)
 	struct timespec step = {0, 1000000};
 	struct mana_status st;
 	int flag;
-	if (!core_win_count || !t->lower_fs || !core_lower || t->tid != mana_ctl->main_tid) {
+	if (!core_win_count || !t->lower_tp || !core_lower || t->tid != mana_ctl->main_tid) {
 		mana_futex_wait(&mana_ctl->intr, seq);
 		return;
 	}
@@ -67,7 +67,7 @@ HIDDEN uint32_t core_gate(volatile struct mana_thread *t)
 	pass(t, &seq, 0);
 	__atomic_store_n(&t->state, MANA_IN, __ATOMIC_SEQ_CST);
 	/* After parking, not before: a restart may have taken the lower half away. */
-	if (t->lower_fs == 0)
+	if (t->lower_tp == 0)
 		core_thread_lower(t);
 	return seq;
 }
@@ -79,7 +79,7 @@ HIDDEN void core_coll_gate(volatile struct mana_thread *t, volatile struct mana_
 		uint32_t seq;
 		__atomic_fetch_sub(&k->clock, 1, __ATOMIC_SEQ_CST);
 		passed = pass(t, &seq, 1);
-		if (t->lower_fs == 0)
+		if (t->lower_tp == 0)
 			core_thread_lower(t);
 		__atomic_store_n(&t->state, MANA_COLL, __ATOMIC_SEQ_CST);
 		__atomic_fetch_add(&k->clock, 1, __ATOMIC_SEQ_CST);

@@ -28,7 +28,7 @@
 	volatile struct mana_thread *self_ = core_self_thread();          \
 	self_->state = MANA_COLL;                                         \
 	__atomic_fetch_add(&(k)->clock, 1, __ATOMIC_SEQ_CST);             \
-	if (unlikely(mana_ctl->pending | (self_->lower_fs == 0)))         \
+	if (unlikely(mana_ctl->pending | (self_->lower_tp == 0)))         \
 		core_coll_gate(self_, (k))
 
 static inline void core_lock(uint32_t *l)

@@ -125,7 +125,7 @@ void core_op_forget(void)
 		o->lower = 0;
 }
 
-/* From the adapter, with the thread's upper fs base, in the midst of a call. */
+/* From the adapter, in the midst of a call. */
 void core_op_call(int slot, void *in, void *inout, int64_t n, MPI_Datatype lower_type)
 {
 	volatile struct mana_thread *t = core_self_thread();

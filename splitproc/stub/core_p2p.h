@@ -129,7 +129,7 @@ static inline struct mana_status core_status_noproc(void)
 	self_->state = MANA_IN;                                     \
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);                    \
 	uint32_t seq_ = mana_ctl->intr;                             \
-	if (unlikely(mana_ctl->pending | (self_->lower_fs == 0)))   \
+	if (unlikely(mana_ctl->pending | (self_->lower_tp == 0)))   \
 	seq_ = core_gate(self_)
 
 /* One crossing that may wait: the agent sees MANA_WAIT meanwhile. */

@@ -1,14 +1,13 @@
 /* cross.h - from the upper half into the lower half and back.
  *
- * A crossing changes the fs base and calls a function pointer on the same
- * stack. Between the two changes the upper half's TLS is out of reach: no
- * libc function, no errno, no lazy binding (the stub is linked with -z now).
+ * A crossing is a call through a function pointer on the same stack: the
+ * lower half finds its TLS by gs, which stays as it is between the calls.
  */
 #ifndef MANA_CROSS_H
 #define MANA_CROSS_H
 
 #include "control.h"
-#include "fs.h"
+#include "tp.h"
 
 /* This thread's slot, NULL before its first MPI call. Initial-exec: the stub is
  * loaded with the program, so one load relative to fs reads it. */
@@ -23,23 +22,21 @@ static inline volatile struct mana_thread *core_self_thread(void)
 	return __builtin_expect(t != 0, 1) ? t : core_thread_new();
 }
 
-/* Gives the thread a lower fs base (a donor's); ends the job when there is no lower half. */
+/* Gives the thread a thread pointer in the lower half (a donor's); ends the job when there is no lower half. */
 void core_thread_lower(volatile struct mana_thread *t) __attribute__((visibility("hidden"), cold));
+/* Makes the calling thread, whose slot is t, the one with this thread pointer there. */
+void core_thread_is(volatile struct mana_thread *t, uint64_t lower_tp) __attribute__((visibility("hidden"), cold));
 
-/* Evaluates expr, a call into the lower half, with t's lower fs base. The
- * whole expression is evaluated there: its arguments must not touch TLS. */
-#define LOWER(t, expr)                                       \
-	({                                                   \
-		mana_fs_set((t)->lower_fs);                  \
-		__typeof__(expr) lower_result_ = (expr);     \
-		mana_fs_set((t)->upper_fs);                  \
-		lower_result_;                               \
+/* Evaluates expr, a call into the lower half, on thread t, which must have one. */
+#define LOWER(t, expr)                \
+	({                            \
+		(void)(t);            \
+		(expr);               \
 	})
-#define LOWER_VOID(t, expr)                   \
-	do {                                  \
-		mana_fs_set((t)->lower_fs);   \
-		(expr);                       \
-		mana_fs_set((t)->upper_fs);   \
+#define LOWER_VOID(t, expr)           \
+	do {                          \
+		(void)(t);            \
+		(expr);               \
 	} while (0)
 
 /* Tells the agent to look at the control page. */

@@ -58,11 +58,11 @@ struct mana_prims {
 	/* Number of basic elements in `bytes` received bytes of type t (MPI_Get_elements), MPI_UNDEFINED if none. */
 	int (*elements)(MPI_Datatype t, int64_t bytes, MPI_Count *n);
 	/* User op number `slot`: the adapter calls ctl-independent `call(slot, in, inout, n, type)` in the upper
-	 * half (fs switched) for each reduction step. */
+	 * half for each reduction step. */
 	int (*op_create)(int slot, int commute, MPI_Op *out);
-	/* fs base of a new donor thread, for a program thread that has none of its own. */
-	int (*donor)(uint64_t *lower_fs);
-	void (*donor_free)(uint64_t lower_fs);
+	/* Thread pointer of a donor thread, for a program thread that has none of its own. */
+	int (*donor)(uint64_t *lower_tp);
+	void (*donor_free)(uint64_t lower_tp);
 };
 
 #define MANA_OP_SLOTS 256 /* user ops that may live at the same time */
@@ -81,7 +81,7 @@ struct mana_lower {
 	int lib_version, lib_subversion;
 	int tag_ub;
 	MPI_Comm world; /* native world handle as a lower handle (MPI_COMM_WORLD) */
-	uint64_t main_fs; /* fs base of the adapter's main thread */
+	uint64_t main_tp; /* thread pointer of the adapter's main thread */
 	struct mana_upper *upper; /* set by the stub after entry */
 };
 

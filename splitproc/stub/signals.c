@@ -1,10 +1,9 @@
 /* signals.c - the program's signal handlers and mask.
  *
- * A signal may arrive while a thread is in the lower half. Its handler belongs
- * to the program, so it needs the program's TLS: sigaction and its relatives
- * install a trampoline that looks at the fs base first. The lower half's own
- * threads pass signals on to a thread of the program. SIGSYS is neither blocked
- * nor replaced, because the lower half lives by it.
+ * A handler belongs to the program, so it needs the program's TLS, which the
+ * lower half's own threads have not: sigaction and its relatives install a
+ * trampoline, in which these pass signals on to a thread of the program. SIGSYS
+ * is neither blocked nor replaced, because the lower half lives by it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -53,21 +52,12 @@ static void die_of(int sig)
 
 static void trampoline(int sig, siginfo_t *si, void *ctx)
 {
-	uint64_t fs = mana_fs_get();
-	if (fs != 0 && !mana_in_zone(fs)) {
+	if (!mana_in_zone(mana_tp())) /* the kernel has set the fs of the lower half's threads */
 		program[sig].handler(sig, si, ctx);
-		return;
-	}
-	volatile struct mana_thread *t = mana_slot_of_tid(mana_gettid());
-	if (t) {
-		mana_fs_set(t->upper_fs);
-		program[sig].handler(sig, si, ctx);
-		mana_fs_set(fs);
-	} else if (is_fault(sig, si)) { /* a crash of the lower half's own: as without a handler */
+	else if (is_fault(sig, si)) /* a crash of the lower half's own: as without a handler */
 		die_of(sig);
-	} else {
+	else
 		mana_sys(SYS_rt_tgsigqueueinfo, mana_getpid(), mana_ctl->main_tid, sig, (long)si, 0, 0);
-	}
 }
 
 HIDDEN_FN void mana_foreign_sigsys(int sig, siginfo_t *si, void *ctx)

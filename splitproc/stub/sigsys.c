@@ -3,8 +3,8 @@
  * The agent's seccomp filter sends SIGSYS for the system calls below when the
  * syscall instruction lies in the zone. This handler, whose own instructions do
  * not, carries them out: mappings go to the zone, descriptors are recorded,
- * signal actions of the process are left to the program. It runs with the
- * lower half's fs, so it calls nothing and uses no TLS.
+ * signal actions of the process are left to the program. It may run on a thread
+ * of the lower half's own, so it calls nothing and uses no TLS.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -76,7 +76,7 @@ static long zone_map(uint64_t len, long prot, long flags, long fd, long off)
 	return -ENOMEM;
 }
 
-static long do_mmap(const long *a)
+static long place(const long *a)
 {
 	uint64_t at = (uint64_t)a[0];
 	if (a[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE) || a[1] <= 0)
@@ -87,6 +87,19 @@ static long do_mmap(const long *a)
 			return r;
 	}
 	return zone_map((uint64_t)a[1], a[2], a[3], a[4], a[5]);
+}
+
+static long do_mmap(const long *a)
+{
+	long at = place(a);
+	if (at < 0 && at > -4096)
+		return at;
+	if (!(a[2] & PROT_EXEC) || a[3] & MAP_ANONYMOUS || (a[3] & MAP_TYPE) != MAP_PRIVATE)
+		return at;
+	long r = ours() ? mana_zone_code((uint64_t)at, (uint64_t)a[1], a[2], a[4], (uint64_t)a[5]) : -ENOEXEC;
+	if (r < 0)
+		mana_sys(SYS_munmap, at, a[1], 0, 0, 0, 0);
+	return r < 0 ? r : at;
 }
 
 static long do_mremap(const long *a)
@@ -205,6 +218,10 @@ static long emulate(long nr, const long *a, ucontext_t *uc)
 		return 0;
 	case SYS_shmat:
 		return do_shmat(a);
+	case SYS_arch_prctl: /* ARCH_SET_FS: the thread pointer, which is in gs here */
+		return mana_set_lower_tp((uint64_t)a[1]);
+	case SYS_clone:
+		return mana_zone_clone(uc);
 	case SYS_rt_sigaction:
 		return do_sigaction(a);
 	case SYS_rt_sigprocmask:

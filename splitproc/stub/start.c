@@ -27,18 +27,16 @@
 #endif
 #define CALL_STACK_SIZE (1UL << 20)
 
-int mana_fsgsbase HIDDEN;
 HIDDEN const struct mana_lower *core_lower;
 
 /* Saved by mana_enter for mana_entered; one lower half is entered at a time. */
-HIDDEN uint64_t mana_saved_sp, mana_saved_fs;
+HIDDEN uint64_t mana_saved_sp;
 
 HIDDEN void mana_enter(uint64_t entry, uint64_t sp);
 HIDDEN void mana_entered(void);
 
-/* mana_enter(entry, sp): keep what the ABI calls callee-saved, set fs to 0 as at
- * an exec, go to the entry point of ld.so. mana_entered: the way back. 158 is
- * arch_prctl, 0x1002 ARCH_SET_FS. */
+/* mana_enter(entry, sp): keep what the ABI calls callee-saved, go to the entry
+ * point of ld.so. mana_entered: the way back. */
 __asm__(".text\n"
 	".globl mana_enter\n .hidden mana_enter\n .type mana_enter, @function\n"
 	"mana_enter:\n"
@@ -49,14 +47,12 @@ __asm__(".text\n"
 	"	mov %rsp, mana_saved_sp(%rip)\n"
 	"	mov %rdi, %r12\n"
 	"	mov %rsi, %rsp\n"
-	"	mov $158, %eax\n mov $0x1002, %edi\n xor %esi, %esi\n syscall\n"
 	"	xor %edx, %edx\n xor %ebp, %ebp\n" /* rdx: no function for atexit */
 	"	cld\n"
 	"	jmp *%r12\n"
 	".size mana_enter, .-mana_enter\n"
 	".globl mana_entered\n .hidden mana_entered\n .type mana_entered, @function\n"
 	"mana_entered:\n"
-	"	mov $158, %eax\n mov $0x1002, %edi\n mov mana_saved_fs(%rip), %rsi\n syscall\n"
 	"	mov mana_saved_sp(%rip), %rsp\n"
 	"	ldmxcsr (%rsp)\n"
 	"	fldcw 4(%rsp)\n"
@@ -149,7 +145,7 @@ static int enter_prepared(void)
 	int have_robust = mana_sys(SYS_get_robust_list, 0, (long)&robust, (long)&robust_len, 0, 0, 0) == 0;
 
 	mana_ctl->lower_table = 0;
-	mana_saved_fs = mana_fs_get();
+	mana_set_lower_tp(0);
 	mana_ctl->fn_entered = (uint64_t)(uintptr_t)mana_entered;
 	mana_enter(mana_ctl->lower_entry, mana_ctl->lower_sp);
 
@@ -167,8 +163,7 @@ static int enter_prepared(void)
 	}
 	l->upper = &upper;
 	core_lower = l;
-	t->lower_fs = l->main_fs;
-	*(volatile struct mana_thread **)(l->main_fs + (uint64_t)mana_ctl->lower_tls_self) = t;
+	core_thread_is(t, l->main_tp);
 	mana_ctl->main_tid = t->tid;
 	return 0;
 }
@@ -212,7 +207,7 @@ static int64_t on_restart(void)
 	mana_ctl->owner = (uint32_t)mana_pid;
 	self->tid = (uint32_t)mana_gettid();
 	for (uint32_t i = 0; i < mana_ctl->nthreads; i++)
-		mana_ctl->threads[i].lower_fs = 0;
+		mana_ctl->threads[i].lower_tp = 0;
 	core_lower = 0;
 	int rc = enter_prepared();
 	if (rc == 0) {
@@ -297,7 +292,6 @@ static uint64_t make_call_stack(void)
 __attribute__((constructor)) static void start(int argc, char **argv, char **env)
 {
 	(void)argc, (void)argv;
-	mana_fsgsbase = (getauxval(AT_HWCAP2) & MANA_HWCAP2_FSGSBASE) != 0;
 	have_control_page(env);
 	if (mana_ctl->magic != MANA_CTL_MAGIC)
 		return;

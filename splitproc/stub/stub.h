@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 #include "control.h"
-#include "fs.h"
 #include "sys.h"
+#include "tp.h"
 
 #define HIDDEN_FN __attribute__((visibility("hidden")))
 #define EXPORT __attribute__((visibility("default")))
@@ -39,7 +39,9 @@ HIDDEN_FN int mana_sigsys_install(void);
 /* A SIGSYS that is not the zone's: the program's own handler, or death. */
 HIDDEN_FN void mana_foreign_sigsys(int sig, siginfo_t *si, void *ctx);
 
-/* The slot of the calling thread, found by its id; NULL if it has none. */
-HIDDEN_FN volatile struct mana_thread *mana_slot_of_tid(int tid);
+/* Changes code of a file, just mapped at `at`, to use gs for fs; 0 or a negative errno. */
+HIDDEN_FN long mana_zone_code(uint64_t at, uint64_t len, long prot, long fd, uint64_t off);
+/* Lets the caller whose context it is make a thread with a TLS of its own; what its rax is to be. */
+HIDDEN_FN long mana_zone_clone(void *context);
 
 #endif

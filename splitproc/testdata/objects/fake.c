@@ -4,7 +4,6 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
-int mana_fsgsbase;
 MPI_Comm core_failed_comm;
 const struct mana_lower *core_lower;
 int (*color_of)(int), (*key_of)(int);
@@ -342,7 +341,7 @@ static int Finalize(void)
 }
 static int donor(uint64_t *fs)
 {
-	*fs = mana_fs_get();
+	*fs = mana_tp();
 	return 0;
 }
 
@@ -370,14 +369,13 @@ void mana_claim_page(void)
 int core_enter_lower(void)
 {
 	core_lower = &lower;
-	core_thread_slot->lower_fs = mana_fs_get();
+	core_thread_slot->lower_tp = mana_tp();
 	return 0;
 }
 
 void fake_init(int rank)
 {
 	int provided;
-	mana_fsgsbase = (getauxval(AT_HWCAP2) & MANA_HWCAP2_FSGSBASE) != 0;
 	if (mmap((void *)MANA_CTL_ADDR, MANA_CTL_SIZE, PROT_READ | PROT_WRITE,
 	         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED)
 		abort();

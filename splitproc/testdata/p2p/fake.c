@@ -14,7 +14,6 @@ struct core_predefined core_predefined[CORE_PREDEFINED]; /* core_type.c */
 const struct mana_lower *core_lower;
 uint64_t *core_sent, *core_received;
 const struct core_front core_front = {.abi = "std"};
-int mana_fsgsbase;
 __thread volatile struct mana_thread *core_thread_slot __attribute__((tls_model("initial-exec")));
 
 void (*idle)(void), (*at_gate)(void);
@@ -555,11 +554,10 @@ void fake_init(void)
 	static int all[] = {0, 1, 2}, reversed[] = {2, 1};
 	volatile struct mana_thread *t;
 
-	mana_fsgsbase = (getauxval(AT_HWCAP2) & MANA_HWCAP2_FSGSBASE) != 0;
 	CHECK(mmap((void *)MANA_CTL_ADDR, MANA_CTL_SIZE, PROT_READ | PROT_WRITE,
 	           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != MAP_FAILED);
 	t = core_thread_slot = &mana_ctl->threads[3];
-	t->upper_fs = t->lower_fs = mana_fs_get();
+	t->lower_tp = mana_tp();
 	core_sent = calloc(WORLD_SIZE, sizeof(*core_sent));
 	core_received = calloc(WORLD_SIZE, sizeof(*core_received));
 	comm_init(&core_world, WORLD_SIZE, all, MPI_COMM_WORLD);

@@ -1,0 +1,111 @@
+// Package fsuse finds the instructions of an ELF file that address memory
+// relative to the fs segment register, which is how compiled code reaches its
+// thread's storage (TLS) on x86-64.
+//
+// Only code that the file's exception frames describe is looked at: they tell
+// where each function begins and ends, so that data between functions is never
+// taken for instructions. Compilers and assemblers write them for all code that
+// can be unwound.
+package fsuse
+
+import (
+	"bytes"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// Site is the place of an fs prefix (0x64) in a file.
+type Site struct {
+	Off  int64  // in the file
+	Addr uint64 // virtual address, before relocation
+}
+
+// prefix is the byte that makes an instruction use fs.
+const prefix = 0x64
+
+// Sites lists the fs prefixes in an x86-64 ELF file's code, by ascending
+// address. A function that cannot be understood to its end is an error if it
+// may use fs.
+func Sites(r io.ReaderAt) ([]Site, error) {
+	f, err := elf.NewFile(r)
+	if err != nil {
+		return nil, err
+	}
+	if f.Machine != elf.EM_X86_64 {
+		return nil, fmt.Errorf("machine %v is not x86-64", f.Machine)
+	}
+	spans, err := functions(f)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(spans, func(a, b span) int {
+		if a.addr < b.addr {
+			return -1
+		}
+		return 1
+	})
+	var sites []Site
+	for _, p := range f.Progs {
+		if p.Type != elf.PT_LOAD || p.Flags&elf.PF_X == 0 {
+			continue
+		}
+		code := make([]byte, p.Filesz)
+		if _, err := p.ReadAt(code, 0); err != nil && !(errors.Is(err, io.EOF) && len(code) > 0) {
+			return nil, fmt.Errorf("read the code at %#x: %w", p.Vaddr, err)
+		}
+		for _, s := range spans {
+			if s.addr < p.Vaddr || s.addr-p.Vaddr > p.Filesz || s.len > p.Filesz-(s.addr-p.Vaddr) {
+				continue
+			}
+			off := s.addr - p.Vaddr
+			found, err := scan(code[off : off+s.len])
+			if err != nil {
+				return nil, fmt.Errorf("function at %#x: %w", s.addr, err)
+			}
+			for _, at := range found {
+				sites = append(sites, Site{int64(p.Off + off + uint64(at)), s.addr + uint64(at)})
+			}
+		}
+	}
+	return sites, nil
+}
+
+// scan lists the fs prefixes in a function.
+func scan(code []byte) ([]int, error) {
+	if bytes.IndexByte(code, prefix) < 0 {
+		return nil, nil
+	}
+	var sites []int
+	for at := 0; at < len(code); {
+		in, ok := decode(code[at:])
+		if !ok {
+			if bytes.IndexByte(code[at:], prefix) < 0 {
+				return sites, nil
+			}
+			return nil, fmt.Errorf("no instruction at offset %#x (% x)", at, code[at:min(at+8, len(code))])
+		}
+		if in.fs >= 0 {
+			sites = append(sites, at+in.fs)
+		}
+		at += in.len
+	}
+	return sites, nil
+}
+
+// functions are those that the file has frames of.
+func functions(f *elf.File) ([]span, error) {
+	for _, s := range f.Sections {
+		if s.Name != ".eh_frame" || s.Type == elf.SHT_NOBITS {
+			continue
+		}
+		b, err := s.Data()
+		if err != nil {
+			return nil, fmt.Errorf("read the exception frames: %w", err)
+		}
+		return parseFrames(b, s.Addr)
+	}
+	return nil, errors.New("no exception frames tell where its functions are")
+}
