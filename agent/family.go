@@ -10,6 +10,7 @@ import (
 	"mana/manifest"
 	"mana/process"
 	"mana/splitproc"
+	"mana/tcp"
 )
 
 // family is what one checkpoint saves: the programs, all their descendants, and
@@ -58,7 +59,7 @@ func (f *family) programOf(pid int) *program {
 
 // take stops all processes and copies their state.
 func (f *family) take() (failed *program, err error) {
-	if failed, err = f.stopAll(); err != nil {
+	if failed, err = f.standStill(); err != nil {
 		return failed, errors.Join(err, f.thaw(true))
 	}
 	user := f.user()
@@ -85,6 +86,41 @@ func (f *family) take() (failed *program, err error) {
 		return f.roots[0], errors.Join(err, f.thaw(true))
 	}
 	return nil, f.thaw(false)
+}
+
+// busyTries bounds how often the processes are stopped again because a connection
+// that waits to be accepted has data in it, which nobody can read before that.
+const busyTries = 20
+
+// standStill stops all processes and has what they have sent to each other
+// arrive.
+func (f *family) standStill() (failed *program, err error) {
+	for try := 1; ; try++ {
+		if failed, err = f.stopAll(); err != nil {
+			return failed, err
+		}
+		if err = f.settle(); err == nil || !errors.Is(err, tcp.ErrBusy) || try == busyTries {
+			return f.roots[0], err
+		}
+		if err := f.thaw(true); err != nil {
+			return f.roots[0], err
+		}
+		f.all = nil
+		time.Sleep(time.Duration(try) * 5 * time.Millisecond)
+	}
+}
+
+func (f *family) settle() error {
+	var frozen []*process.Frozen
+	for _, s := range f.all {
+		frozen = append(frozen, s.frozen)
+	}
+	t, err := process.OpenTraffic(frozen)
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	return t.Settle()
 }
 
 // stopAll stops all processes, and those that are started while the first are

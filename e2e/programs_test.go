@@ -151,6 +151,7 @@ var trees = []plainProgram{
 	{name: "threads.py", steps: 50, child: true},
 	{name: "script.sh", steps: 50},
 	{name: "odds", steps: 20},
+	{name: "tcp", steps: 20},
 }
 
 func (p plainProgram) spec(steps, pauseUS int) (harness.Spec, error) {

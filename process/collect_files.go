@@ -58,6 +58,7 @@ func (c *collector) descriptors() error {
 	}
 	c.pipePeers()
 	c.socketPeers()
+	c.epollMembers()
 	return nil
 }
 

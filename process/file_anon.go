@@ -20,36 +20,6 @@ func (c *collector) eventfd(o *openFile) error {
 	return nil
 }
 
-func (c *collector) epoll(o *openFile) error {
-	for _, l := range strings.Split(string(o.info), "\n") {
-		if !strings.HasPrefix(l, "tfd:") {
-			continue
-		}
-		e, err := parseEpoll(l)
-		if err != nil {
-			return err
-		}
-		if !c.f.opts.excludedFD(e.FD) {
-			o.Epoll = append(o.Epoll, e)
-		}
-	}
-	return nil
-}
-
-// parseEpoll reads "tfd: 3 events: 19 data: 3 pos:0 ino:61 sdev:7".
-func parseEpoll(l string) (EpollFD, error) {
-	f := strings.Fields(l)
-	if len(f) < 6 {
-		return EpollFD{}, fmt.Errorf("malformed fdinfo line %q", l)
-	}
-	ev, e1 := strconv.ParseUint(f[3], 16, 32)
-	data, e2 := strconv.ParseUint(f[5], 16, 64)
-	if e1 != nil || e2 != nil {
-		return EpollFD{}, fmt.Errorf("malformed fdinfo line %q", l)
-	}
-	return EpollFD{FD: number(f[1]), Events: uint32(ev), Data: data}, nil
-}
-
 func (c *collector) timerfd(o *openFile) error {
 	f := fields(o.info)
 	ticks, _ := strconv.ParseUint(f["ticks"], 10, 64)

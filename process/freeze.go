@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"mana/task"
+	"mana/tcp"
 )
 
 // Options say what of a process is a checkpoint's business.
@@ -67,6 +68,8 @@ type Frozen struct {
 	holds   int  // users of tracer: this Frozen and its snapshots
 	settled bool // clearHazards has been here
 	thawed  bool
+	// traffic are the TCP sockets, by inode, that Traffic.Settle has seen.
+	traffic map[uint64]*tcp.Socket
 }
 
 // thread is one stopped thread.

@@ -251,7 +251,7 @@ type File struct {
 	Deleted  bool     `json:"deleted,omitempty"`
 	AtEnd    bool     `json:"at_end,omitempty"` // written sequentially: position = size, or O_APPEND
 	SharedID string   `json:"shared_id,omitempty"`
-	Contents []Run    `json:"contents,omitempty"` // of a deleted file or memfd; Addr = position in it
+	Contents []Run    `json:"contents,omitempty"` // of a deleted file, memfd or socket; Addr = position in it
 	Data     []byte   `json:"data,omitempty"`     // bytes in a pipe
 	Owner    *Owner   `json:"owner,omitempty"`
 	Locks    []Lock   `json:"locks,omitempty"`
@@ -327,22 +327,6 @@ type Watch struct {
 type MemFD struct {
 	Name  string `json:"name"`
 	Seals int    `json:"seals"`
-}
-
-// Socket is what is known of a socket without disturbing it.
-type Socket struct {
-	Domain   int    `json:"domain"`
-	Type     int    `json:"type"`
-	Protocol int    `json:"protocol"`
-	Local    []byte `json:"local,omitempty"` // raw sockaddr
-	Remote   []byte `json:"remote,omitempty"`
-	Listen   bool   `json:"listen,omitempty"`
-	// Options are those that a fresh socket does not have.
-	Options []SockOpt `json:"options,omitempty"`
-	PeerIno uint64    `json:"peer_ino,omitempty"` // unix: the other end
-	// Queue is what could be peeked from the receive queue of a unix socket pair.
-	Queue [][]byte `json:"queue,omitempty"`
-	Shut  int      `json:"shut,omitempty"`
 }
 
 // TTY are the settings of a terminal.

@@ -31,6 +31,9 @@ type RestoreOptions struct {
 	NoTruncate bool
 	// TailDir takes the tails cut off such files.
 	TailDir string
+	// Connections are the sockets of TCP connections; without them those between the
+	// processes are made.
+	Connections *Connections
 	// Warn is told, in one line each, what could not be brought back.
 	Warn func(format string, args ...any)
 }

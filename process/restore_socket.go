@@ -1,22 +1,22 @@
 package process
 
 import (
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"net"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// openSocket brings back sockets that need no peer outside the process:
-// connected pairs and listeners.
+// openSocket brings back a socket: one that was connected to another socket of the
+// program, a listener, or one without a connection.
 func (r *Restored) openSocket(f *File) (int, error) {
 	s := f.Socket
-	switch {
-	case s == nil:
+	if s == nil {
 		return -1, nil
+	}
+	if fd, err := r.openStream(f); fd >= 0 || err != nil {
+		return fd, err
+	}
+	switch {
 	case r.peer(f) != nil:
 		return r.openPair(f)
 	case r.standard(f):
@@ -91,7 +91,7 @@ func (r *Restored) openLost(f *File) (int, error) {
 		if fd, peer, err = r.main.Socketpair(s.Domain, s.Type, 0); err == nil {
 			err = r.main.Close(peer)
 		}
-	} else if fd, err = r.openReset(s); err != nil {
+	} else {
 		fd, err = r.main.Socket(s.Domain, s.Type, s.Protocol)
 	}
 	if err != nil {
@@ -99,59 +99,6 @@ func (r *Restored) openLost(f *File) (int, error) {
 	}
 	r.opt.Warn("the connection of the socket at fd %d is lost", f.FD)
 	return r.setFlags(fd, f)
-}
-
-// openReset makes a TCP socket whose peer has reset the connection. One that
-// never was connected has no error to tell: who waits for a connect(2) under way
-// would take its wake-up for a spurious one and wait for ever.
-func (r *Restored) openReset(s *Socket) (int, error) {
-	if s.Type != unix.SOCK_STREAM || s.Protocol != 0 && s.Protocol != unix.IPPROTO_TCP {
-		return -1, unix.EPROTONOSUPPORT
-	}
-	loopback := net.IPv4(127, 0, 0, 1)
-	if s.Domain == unix.AF_INET6 {
-		loopback = net.IPv6loopback
-	}
-	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: loopback})
-	if err != nil {
-		return -1, err
-	}
-	defer l.Close()
-	fd, err := r.main.Socket(s.Domain, s.Type, s.Protocol)
-	if err != nil {
-		return -1, err
-	}
-	err = r.main.Connect(fd, inetAddr(s.Domain, loopback, l.Addr().(*net.TCPAddr).Port))
-	if err == nil {
-		err = refuseNext(l)
-	}
-	if err != nil {
-		return -1, errors.Join(err, r.main.Close(fd))
-	}
-	return fd, nil
-}
-
-// refuseNext resets the next connection.
-func refuseNext(l *net.TCPListener) error {
-	if err := l.SetDeadline(time.Now().Add(time.Second)); err != nil {
-		return err
-	}
-	c, err := l.AcceptTCP()
-	if err != nil {
-		return err
-	}
-	return errors.Join(c.SetLinger(0), c.Close()) // socket(7): no linger time means a reset
-}
-
-// inetAddr is a struct sockaddr_in or sockaddr_in6 (ip(7), ipv6(7)).
-func inetAddr(domain int, ip net.IP, port int) []byte {
-	a := binary.NativeEndian.AppendUint16(nil, uint16(domain))
-	a = binary.BigEndian.AppendUint16(a, uint16(port))
-	if domain == unix.AF_INET {
-		return append(append(a, ip.To4()...), make([]byte, 8)...)
-	}
-	a = append(a, make([]byte, 4)...)
-	return append(append(a, ip.To16()...), make([]byte, 4)...)
 }
 
 // refill puts back what waits to be read at f, through the other end.

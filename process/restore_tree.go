@@ -41,6 +41,13 @@ func RestoreTree(all []Saved, opt RestoreOptions) ([]*Restored, error) {
 	if opt.Warn == nil {
 		opt.Warn = func(string, ...any) {}
 	}
+	if opt.Connections == nil {
+		opt.Connections = NewConnections(all, opt.Warn)
+		defer opt.Connections.Close()
+		if err := opt.Connections.Make(); err != nil {
+			return nil, err
+		}
+	}
 	fam := &family{sock: [2]int{-1, -1}, sockFD: 3, files: make(map[string]int),
 		filled: make(map[string]map[uint64]bool)}
 	defer fam.close()
@@ -90,7 +97,7 @@ func (fam *family) close() {
 
 // build starts all husks, parents first, then fills them.
 func (fam *family) build() error {
-	if len(fam.members) > 1 {
+	if len(fam.members) > 1 || len(fam.members[0].opt.Connections.made) > 0 {
 		var err error
 		if fam.sock, err = unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0); err != nil {
 			return fmt.Errorf("make a socket pair: %w", err)
@@ -246,6 +253,11 @@ func (r *Restored) take(id string) (int, error) {
 	if !ok || id == "" {
 		return -1, nil
 	}
+	return r.receive(fd)
+}
+
+// receive passes a descriptor of ours to r.
+func (r *Restored) receive(fd int) (int, error) {
 	if err := unix.Sendmsg(r.fam.sock[0], []byte{0}, unix.UnixRights(fd), nil, 0); err != nil {
 		return -1, fmt.Errorf("send a descriptor to process %d: %w", r.main.TID, err)
 	}

@@ -255,6 +255,15 @@ func (t *Task) DieWithTracer() error {
 	return nil
 }
 
+// OutliveTracer takes DieWithTracer back.
+func (t *Task) OutliveTracer() error {
+	t.mortal = false
+	if err := t.setOptions(traceOptions); err != nil {
+		return fmt.Errorf("set ptrace options of task %d: %w", t.TID, err)
+	}
+	return nil
+}
+
 func (t *Task) setOptions(options uintptr) error {
 	if t.mortal {
 		options |= unix.PTRACE_O_EXITKILL
