@@ -218,6 +218,18 @@ func TestFrontEndsExportEverything(t *testing.T) {
 	}
 }
 
+// Libraries without large counts tell sizes beyond INT_MAX by the functions of MPI-3.
+func TestLowerSizesWithoutLargeCounts(t *testing.T) {
+	for _, name := range []string{"Type_size", "Type_get_extent", "Type_get_true_extent"} {
+		var b bytes.Buffer
+		all := tables(t)
+		writeLower(all, &b, all.function(name))
+		if !strings.Contains(b.String(), "native."+name+"_x(") || strings.Contains(b.String(), "native."+name+"(") {
+			t.Errorf("lower_%s cannot tell large sizes:\n%s", name, b.String())
+		}
+	}
+}
+
 // The library's own export table, where it is installed, against the list.
 func TestListsAgainstInstalledLibraries(t *testing.T) {
 	for _, name := range []string{"libmpich.so.12", "libmpi.so.40"} {

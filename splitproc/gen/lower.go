@@ -136,7 +136,7 @@ func writeLower(t *Tables, b *bytes.Buffer, f *Function) {
 	case f.isLargeOne: // arrays of large counts
 		lowerTwin(b, f, src)
 	case src.HasLarge && src.sharesCore():
-		lowerShared(b, f, src)
+		lowerShared(t, b, f, src)
 	default:
 		c := &call{}
 		for _, p := range f.Params {
@@ -149,7 +149,7 @@ func writeLower(t *Tables, b *bytes.Buffer, f *Function) {
 
 // lowerShared picks the _c function where the library has it and a count needs
 // it (or a count comes out), the plain one otherwise.
-func lowerShared(b *bytes.Buffer, f, src *Function) {
+func lowerShared(t *Tables, b *bytes.Buffer, f, src *Function) {
 	var fits []string
 	out := false
 	large, small := &call{}, &call{}
@@ -180,6 +180,10 @@ func lowerShared(b *bytes.Buffer, f, src *Function) {
 	fmt.Fprintf(b, "\tif (%s) {\n", cond)
 	lowerCall(b, "\t\t", large, f, f.Name+"_c")
 	b.WriteString("\t}\n")
+	if out && t.function(f.Name+"_x") != nil {
+		lowerCall(b, "\t", large, f, f.Name+"_x") // what MPI-3 has for sizes beyond INT_MAX
+		return
+	}
 	if fit != "" {
 		fmt.Fprintf(b, "\tif (!(%s))\n\t\treturn MPI_ERR_COUNT;\n", fit)
 	}
