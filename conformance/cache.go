@@ -10,7 +10,8 @@ import (
 )
 
 // cache keeps the outcomes of native runs in a file, one JSON object a line, so
-// that they are run but once.
+// that they are run but once. The pass of an entry that was never run natively
+// is that under the product.
 type cache struct {
 	path  string
 	known map[string]Outcome
@@ -44,15 +45,24 @@ func (c *cache) get(id string, run func() Outcome) (Outcome, error) {
 		return o, nil
 	}
 	o := run()
-	c.known[id] = o
+	return o, c.put(o)
+}
+
+func (c *cache) has(id string) bool {
+	_, ok := c.known[id]
+	return ok
+}
+
+func (c *cache) put(o Outcome) error {
+	c.known[o.ID] = o
 	line, err := json.Marshal(o)
 	if err != nil {
-		return o, err
+		return err
 	}
 	file, err := os.OpenFile(c.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
-		return o, err
+		return err
 	}
 	_, err = file.Write(append(line, '\n'))
-	return o, errors.Join(err, file.Close())
+	return errors.Join(err, file.Close())
 }
