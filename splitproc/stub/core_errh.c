@@ -20,9 +20,15 @@ void *core_errh_function(MPI_Errhandler h)
 	return e ? e->fn : 0;
 }
 
+/* MPICH's C++ library asks for the handler of a failed call, and throws itself where it is this. */
+static int returns(MPI_Errhandler h)
+{
+	return h == MPI_ERRORS_RETURN || h == MPIR_ERRORS_THROW_EXCEPTIONS;
+}
+
 static int predefined(MPI_Errhandler h)
 {
-	return h == MPI_ERRORS_ARE_FATAL || h == MPI_ERRORS_ABORT || h == MPI_ERRORS_RETURN;
+	return h == MPI_ERRORS_ARE_FATAL || h == MPI_ERRORS_ABORT || returns(h);
 }
 
 void core_errh_ref(MPI_Errhandler h)
@@ -136,7 +142,7 @@ static struct core_comm *default_comm(MPI_Comm *h)
 
 int core_raise(int kind, uint64_t object, MPI_Errhandler h, int errclass, const char *function)
 {
-	if (h == MPI_ERRORS_RETURN)
+	if (returns(h))
 		return errclass;
 	struct core_errh *e = errh_of(h);
 	if (!e) {
