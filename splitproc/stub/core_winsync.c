@@ -17,10 +17,22 @@ static void forget_saved(struct core_win *w)
 	struct core_win *w = core_win_of(win);            \
 	if (unlikely(!w))                                 \
 		return MPI_ERR_WIN;                       \
+	ENTER_LIBRARY(w)
+
+#define ENTER_LIBRARY(w)                                  \
 	ENTER();                                          \
 	self_->state = MANA_HELD;                         \
 	forget_saved(w);                                  \
 	MPI_Win lower = w->lower
+
+/* Not between start and complete: those are shared locks below, so the library would let it pass. */
+#define ENTER_PASSIVE(w)                                  \
+	struct core_win *w = core_win_of(win);            \
+	if (unlikely(!w))                                 \
+		return MPI_ERR_WIN;                       \
+	if (unlikely(w->access))                          \
+		return MPI_ERR_RMA_SYNC;                  \
+	ENTER_LIBRARY(w)
 
 int core_Win_fence(int assert, MPI_Win win)
 {
@@ -39,7 +51,7 @@ int core_Win_fence(int assert, MPI_Win win)
 
 int core_Win_lock(int lock_type, int rank, int assert, MPI_Win win)
 {
-	ENTER_SYNC(w);
+	ENTER_PASSIVE(w);
 	int rc = LOWER(self_, core_lower->f.Win_lock(lock_type, rank, assert, lower));
 	if (!rc && rank >= 0) {
 		w->locks[rank] = lock_type;
@@ -62,7 +74,7 @@ int core_Win_unlock(int rank, MPI_Win win)
 
 int core_Win_lock_all(int assert, MPI_Win win)
 {
-	ENTER_SYNC(w);
+	ENTER_PASSIVE(w);
 	int rc = LOWER(self_, core_lower->f.Win_lock_all(assert, lower));
 	if (!rc) {
 		w->lock_all = 1;
@@ -73,7 +85,7 @@ int core_Win_lock_all(int assert, MPI_Win win)
 
 int core_Win_unlock_all(MPI_Win win)
 {
-	ENTER_SYNC(w);
+	ENTER_PASSIVE(w);
 	int rc = LOWER(self_, core_lower->f.Win_unlock_all(lower));
 	if (!rc)
 		w->lock_all = 0;
@@ -82,25 +94,25 @@ int core_Win_unlock_all(MPI_Win win)
 
 int core_Win_flush(int rank, MPI_Win win)
 {
-	ENTER_SYNC(w);
+	ENTER_PASSIVE(w);
 	LEAVE(LOWER(self_, core_lower->f.Win_flush(rank, lower)));
 }
 
 int core_Win_flush_local(int rank, MPI_Win win)
 {
-	ENTER_SYNC(w);
+	ENTER_PASSIVE(w);
 	LEAVE(LOWER(self_, core_lower->f.Win_flush_local(rank, lower)));
 }
 
 int core_Win_flush_all(MPI_Win win)
 {
-	ENTER_SYNC(w);
+	ENTER_PASSIVE(w);
 	LEAVE(LOWER(self_, core_lower->f.Win_flush_all(lower)));
 }
 
 int core_Win_flush_local_all(MPI_Win win)
 {
-	ENTER_SYNC(w);
+	ENTER_PASSIVE(w);
 	LEAVE(LOWER(self_, core_lower->f.Win_flush_local_all(lower)));
 }
 
