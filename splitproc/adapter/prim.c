@@ -183,7 +183,7 @@ __attribute__((cold, noinline)) static int all_singly(struct set *s, MPI_Request
 		if (!reqs[i])
 			continue;
 		if (done(s->r[i]))
-			error = native_err(s->st[i].MPI_ERROR);
+			error = st ? native_err(s->st[i].MPI_ERROR) : 0;
 		else
 			error = native_err(native.Test(&s->r[i], &flag, &s->st[i]));
 		if (!flag && !error) {
@@ -199,16 +199,18 @@ __attribute__((cold, noinline)) static int all_singly(struct set *s, MPI_Request
 static int all(struct set *s, MPI_Request *reqs, int *ndone, struct mana_status *st)
 {
 	int flag = 0;
-	int rc = native.Testall(s->n, s->r, &flag, s->st);
+	int rc = native.Testall(s->n, s->r, &flag, st ? s->st : NATIVE_STATUS_IGNORE);
 	if (__builtin_expect(rc, 0))
 		return all_singly(s, reqs, ndone, st);
 	if (!flag)
 		return PENDING;
+	int n = 0;
 	for (int i = 0; i < s->n; i++)
 		if (reqs[i]) {
-			++*ndone;
+			n++;
 			complete(s, reqs, st, i, i, 0);
 		}
+	*ndone += n;
 	return 0;
 }
 

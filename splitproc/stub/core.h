@@ -124,6 +124,7 @@ struct core_op {
 enum core_req_kind { REQ_SEND, REQ_RECV, REQ_COLL, REQ_GENERALIZED, REQ_BSEND, REQ_FILE, REQ_PART };
 enum core_req_state { REQ_INACTIVE, REQ_ACTIVE, REQ_DONE };
 
+/* What every call touches comes first, so that most of it lies in two cache lines. */
 struct core_request {
 	uint32_t vid;
 	uint8_t kind, state, persistent, mode; /* mode: enum mana_send_mode (+ buffered, ready) */
@@ -131,22 +132,22 @@ struct core_request {
 	uint8_t live;                           /* the handle is valid */
 	uint8_t cancel;                         /* MPI_Cancel was called */
 	MPI_Request lower;                      /* 0: nothing posted below */
-	struct mana_status st;                  /* valid when DONE */
 	/* arguments, kept to post it again after a restart (receives) or at each Start */
-	void *buf;
-	MPI_Count count;
+	struct core_comm *comm;
 	MPI_Datatype type;
 	int peer, tag;
-	struct core_comm *comm;
-	uint64_t seq; /* order of posting, so that receives are posted again in order */
+	void *buf;
+	MPI_Count count;
 	struct core_request *next; /* free list */
-	struct core_buffer *buffer; /* REQ_BSEND: charged for it (NULL: none) */
+	struct mana_status st;     /* valid when DONE */
+	uint64_t seq; /* order of posting, so that receives are posted again in order */
 	void *aux;    /* bsend copy, collective arguments … core_free'd with the request */
 	/* REQ_COLL (nonblocking and persistent collectives, file operations; core_request.h): */
 	int (*start)(struct core_request *r);    /* persistent: post it below, set r->lower */
 	void (*poll)(volatile struct mana_thread *t, struct core_request *r); /* REQ_PART: looks whether it is over */
 	void (*release)(struct core_request *r); /* once, when the operation is over, or at MPI_Request_free
 	                                            of an inactive one: drop references */
+	struct core_buffer *buffer; /* REQ_BSEND: charged for it (NULL: none) */
 };
 
 HIDDEN extern struct core_table core_comms, core_types, core_ops, core_requests, core_groups, core_infos,

@@ -12,6 +12,7 @@ static void many_alloc(struct many *m, int n)
 
 	m->n = n;
 	m->block = 0;
+	m->ended = m->failed = 0;
 	m->r = m->r_;
 	m->lower = m->lower_;
 	m->st = m->st_;
@@ -31,37 +32,56 @@ void core_many_free(struct many *m)
 		core_free(m->block);
 }
 
-/* Notes where request i stands. */
-static inline void look(struct many *m, int i, struct core_request *r)
+/* Where requests stand; counted in registers, which a struct that others see is not. */
+struct tally {
+	int active, done, soft, files, telling;
+};
+
+static inline void look(struct tally *t, MPI_Request *lower, struct core_request *r)
 {
-	m->lower[i] = 0;
+	*lower = 0;
 	if (!r)
 		return;
 	if (unlikely(r->kind == REQ_PART && r->state == REQ_ACTIVE))
 		r->poll(core_self_thread(), r);
 	if (unlikely(r->state == REQ_DONE)) {
-		m->done++;
+		t->done++;
 		return;
 	}
-	m->lower[i] = r->lower;
-	m->active++;
-	m->soft += !r->lower;
-	m->files += r->kind == REQ_FILE;
+	*lower = r->lower;
+	t->active++;
+	t->soft += !r->lower;
+	if (unlikely(r->kind > REQ_RECV || r->peer < 0 || r->cancel)) {
+		t->telling = 1;
+		t->files += r->kind == REQ_FILE;
+	}
+}
+
+static void note(struct many *m, const struct tally *t)
+{
+	m->active = t->active;
+	m->done = t->done;
+	m->soft = t->soft;
+	m->files = t->files;
+	m->telling = t->telling;
 }
 
 /* Reads again what is active below; requests may have ended at a drain. */
 static void collect(struct many *m)
 {
-	m->active = m->done = m->soft = m->files = 0;
+	struct tally t = {0};
+
 	for (int i = 0; i < m->n; i++)
-		look(m, i, m->r[i]);
+		look(&t, &m->lower[i], m->r[i]);
+	note(m, &t);
 }
 
 /* Looks up the handles; an invalid one is an error. */
 int core_many_gather(struct many *m, int n, const MPI_Request h[])
 {
+	struct tally t = {0};
+
 	many_alloc(m, n);
-	m->active = m->done = m->soft = m->files = 0;
 	for (int i = 0; i < n; i++) {
 		struct core_request *r = core_request_of(h[i]);
 
@@ -69,10 +89,23 @@ int core_many_gather(struct many *m, int n, const MPI_Request h[])
 			core_many_free(m);
 			return MPI_ERR_REQUEST;
 		}
-		m->r[i] = likely(r) && r->state != REQ_INACTIVE ? r : 0;
-		look(m, i, m->r[i]);
+		r = likely(r) && r->state != REQ_INACTIVE ? r : 0;
+		m->r[i] = r;
+		look(&t, &m->lower[i], r);
 	}
+	note(m, &t);
 	return MPI_SUCCESS;
+}
+
+static const struct mana_status over; /* of an operation whose status nobody wants */
+
+static __attribute__((cold)) void record_failed(struct many *m, int i, int rc)
+{
+	struct mana_status st = m->st ? m->st[i] : over;
+
+	if (!st.error)
+		st.error = rc;
+	core_request_complete(m->r[i], &st);
 }
 
 /* Records what completed below; returns how many. rc: of the call, for a
@@ -81,6 +114,7 @@ static int absorb(struct many *m, int rc)
 {
 	int n = 0;
 
+	m->failed |= rc == MPI_ERR_IN_STATUS && !m->st;
 	if (rc == MPI_ERR_IN_STATUS || rc == MANA_INTERRUPTED)
 		rc = 0;
 	for (int i = 0; i < m->n; i++) {
@@ -88,9 +122,10 @@ static int absorb(struct many *m, int rc)
 
 		if (!r || r->state != REQ_ACTIVE || m->lower[i] || !r->lower)
 			continue;
-		if (unlikely(rc && m->active == 1 && !m->st[i].error))
-			m->st[i].error = rc;
-		core_request_complete(r, &m->st[i]);
+		if (unlikely(rc && m->active == 1))
+			record_failed(m, i, rc);
+		else
+			core_request_complete(r, m->st ? &m->st[i] : &over);
 		m->active--;
 		m->done++;
 		n++;
@@ -102,6 +137,16 @@ static int absorb(struct many *m, int rc)
 static int mode_below(const struct many *m, int mode)
 {
 	return unlikely(m->files) && mode == MANA_WAIT_ALL ? MANA_WAIT_SOME : mode;
+}
+
+/* The usual end of a call that completes all: finish_all, which comes next, looks at each anyway. */
+static int all_over(struct many *m, int mode, int rc, int ndone)
+{
+	if (mode != MANA_WAIT_ALL || rc || ndone != m->active)
+		return 0;
+	m->ended = 1;
+	m->active = 0;
+	return 1;
 }
 
 /* Waits below once, with the gate when interrupted. Returns 0, or the error of a wait that got nowhere. */
@@ -119,6 +164,8 @@ static int wait_below(volatile struct mana_thread *t, struct many *m, int mode, 
 		return 0;
 	}
 	rc = LOWER_WAIT(t, core_lower->p.wait(m->n, m->lower, mode_below(m, mode), *seq, &ndone, m->which, m->st));
+	if (likely(all_over(m, mode, rc, ndone)))
+		return 0;
 	ndone = absorb(m, rc);
 	if (unlikely(rc == MANA_INTERRUPTED)) {
 		*seq = core_gate(t);
@@ -135,7 +182,8 @@ void core_many_test(volatile struct mana_thread *t, struct many *m, int mode)
 	if (m->active == m->soft)
 		return;
 	rc = LOWER(t, core_lower->p.test(m->n, m->lower, mode_below(m, mode), &ndone, m->which, m->st));
-	absorb(m, rc);
+	if (!all_over(m, mode, rc, ndone))
+		absorb(m, rc);
 }
 
 /* ---- results ---- */
@@ -151,7 +199,7 @@ int core_many_error(struct core_request *r, MPI_Status *status)
 /* Statuses and handles of a call that completes all; unfinished ones are MPI_ERR_PENDING. */
 static int finish_all(struct many *m, MPI_Request h[], MPI_Status statuses[])
 {
-	int failed = 0;
+	int failed = m->failed;
 
 	for (int i = 0; i < m->n; i++) {
 		struct core_request *r = m->r[i];
@@ -163,6 +211,8 @@ static int finish_all(struct many *m, MPI_Request h[], MPI_Status statuses[])
 			core_status_empty(status);
 			continue;
 		}
+		if (m->ended && r->state == REQ_ACTIVE)
+			core_request_complete(r, m->st ? &m->st[i] : &over);
 		if (likely(r->state == REQ_DONE)) {
 			rc = core_many_error(r, status);
 			core_request_seen(r, &h[i]);
@@ -231,6 +281,8 @@ int core_Waitall(int n, MPI_Request h[], MPI_Status statuses[])
 
 	if (unlikely(rc))
 		LEAVE(rc);
+	if (!statuses && !m.telling)
+		m.st = 0;
 	while (m.active)
 		if (unlikely(wait_below(self_, &m, MANA_WAIT_ALL, &seq_)))
 			break;
@@ -291,6 +343,8 @@ int core_Testall(int n, MPI_Request h[], int *flag, MPI_Status statuses[])
 
 	if (unlikely(rc))
 		LEAVE(rc);
+	if (!statuses && !m.telling)
+		m.st = 0;
 	core_many_test(self_, &m, MANA_WAIT_ALL);
 	*flag = !m.active;
 	if (!m.active)

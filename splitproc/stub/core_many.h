@@ -7,11 +7,15 @@
 #define INLINE_MAX 128
 
 struct many {
-	int n, active, done, soft; /* soft: active but nothing posted below */
-	int files;                 /* operations on files */
+	int n, active, done;
+	int soft;    /* active but nothing posted below */
+	int files;   /* operations on files */
+	int telling; /* some whose status tells more than that they are over */
+	int ended;   /* all are over below, and not recorded yet: finish_all does */
+	int failed;  /* so says the library of operations without a status */
 	struct core_request **r;   /* NULL: null or inactive */
 	MPI_Request *lower;
-	struct mana_status *st;
+	struct mana_status *st;    /* … NULL while nobody wants them */
 	int *which;
 	void *block;
 	struct core_request *r_[INLINE_MAX];

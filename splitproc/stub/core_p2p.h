@@ -240,7 +240,7 @@ static inline void core_request_unref(struct core_request *r)
 }
 
 /* The operation of r is over: counts, status, references (persistent ones keep theirs). */
-static inline void core_request_complete(struct core_request *r, const struct mana_status *st)
+static inline __attribute__((always_inline)) void core_request_complete(struct core_request *r, const struct mana_status *st)
 {
 	r->lower = 0;
 	r->st = *st;
