@@ -183,7 +183,7 @@ __attribute__((cold, noinline)) static int all_singly(struct set *s, MPI_Request
 		if (!reqs[i])
 			continue;
 		if (done(s->r[i]))
-			error = st ? native_err(s->st[i].MPI_ERROR) : 0;
+			error = native_err(s->st[i].MPI_ERROR);
 		else
 			error = native_err(native.Test(&s->r[i], &flag, &s->st[i]));
 		if (!flag && !error) {
@@ -196,10 +196,18 @@ __attribute__((cold, noinline)) static int all_singly(struct set *s, MPI_Request
 	return failed;
 }
 
-static int all(struct set *s, MPI_Request *reqs, int *ndone, struct mana_status *st)
+/* Notes the completion of entry i, of which only that is asked. */
+static void over(MPI_Request *reqs, struct mana_status *st, int i)
+{
+	reqs[i] = 0;
+	if (st)
+		st[i] = (struct mana_status){.error = 0};
+}
+
+static int all(struct set *s, MPI_Request *reqs, int mode, int *ndone, struct mana_status *st)
 {
 	int flag = 0;
-	int rc = native.Testall(s->n, s->r, &flag, st ? s->st : NATIVE_STATUS_IGNORE);
+	int rc = native.Testall(s->n, s->r, &flag, s->st);
 	if (__builtin_expect(rc, 0))
 		return all_singly(s, reqs, ndone, st);
 	if (!flag)
@@ -208,7 +216,10 @@ static int all(struct set *s, MPI_Request *reqs, int *ndone, struct mana_status 
 	for (int i = 0; i < s->n; i++)
 		if (reqs[i]) {
 			n++;
-			complete(s, reqs, st, i, i, 0);
+			if (mode == MANA_WAIT_OVER)
+				over(reqs, st, i);
+			else
+				complete(s, reqs, st, i, i, 0);
 		}
 	*ndone += n;
 	return 0;
@@ -216,7 +227,7 @@ static int all(struct set *s, MPI_Request *reqs, int *ndone, struct mana_status 
 
 /* seq NULL: one test only. While some are waited for, the library's progress
  * completes the others too. */
-static int wait_all(int n, MPI_Request *reqs, const uint32_t *seq, int *ndone, struct mana_status *st)
+static int wait_all(int n, MPI_Request *reqs, int mode, const uint32_t *seq, int *ndone, struct mana_status *st)
 {
 	native_Request r[SMALL];
 	native_Status status[SMALL];
@@ -226,7 +237,7 @@ static int wait_all(int n, MPI_Request *reqs, const uint32_t *seq, int *ndone, s
 		struct set s = {n - from < SMALL ? n - from : SMALL, r, status, 0, 0};
 		int rc;
 		set_fill(&s, reqs + from);
-		while ((rc = all(&s, reqs + from, ndone, st ? st + from : 0)) == PENDING) {
+		while ((rc = all(&s, reqs + from, mode, ndone, st ? st + from : 0)) == PENDING) {
 			if (!seq)
 				return failed;
 			if (interrupted(*seq))
@@ -271,8 +282,8 @@ static int wait(int n, MPI_Request reqs[], int mode, uint32_t seq, int *ndone, i
 	*ndone = 0;
 	if (n == 1 && reqs[0])
 		return wait_one(reqs, &seq, ndone, which, st);
-	if (mode == MANA_WAIT_ALL)
-		return wait_all(n, reqs, &seq, ndone, st);
+	if (mode == MANA_WAIT_ALL || mode == MANA_WAIT_OVER)
+		return wait_all(n, reqs, mode, &seq, ndone, st);
 	int rc = set_open(&s, n, r, status, index, reqs);
 	if (rc)
 		return rc;
@@ -296,8 +307,8 @@ static int test(int n, MPI_Request reqs[], int mode, int *ndone, int which[], st
 	*ndone = 0;
 	if (n == 1 && reqs[0])
 		return wait_one(reqs, 0, ndone, which, st);
-	if (mode == MANA_WAIT_ALL)
-		return wait_all(n, reqs, 0, ndone, st);
+	if (mode == MANA_WAIT_ALL || mode == MANA_WAIT_OVER)
+		return wait_all(n, reqs, mode, 0, ndone, st);
 	int rc = set_open(&s, n, r, status, index, reqs);
 	if (rc)
 		return rc;

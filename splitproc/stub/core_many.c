@@ -1,4 +1,4 @@
-/* core_many.c - completion calls on arrays of requests.
+/* core_many.c - completion calls on arrays of requests; those that want all of them.
  *
  * The native requests are gathered into one array for one crossing; whatever
  * completes below is recorded in its core request at once, so that an
@@ -12,7 +12,7 @@ static void many_alloc(struct many *m, int n)
 
 	m->n = n;
 	m->block = 0;
-	m->ended = m->failed = 0;
+	m->ended = 0;
 	m->r = m->r_;
 	m->lower = m->lower_;
 	m->st = m->st_;
@@ -97,24 +97,12 @@ int core_many_gather(struct many *m, int n, const MPI_Request h[])
 	return MPI_SUCCESS;
 }
 
-static const struct mana_status over; /* of an operation whose status nobody wants */
-
-static __attribute__((cold)) void record_failed(struct many *m, int i, int rc)
-{
-	struct mana_status st = m->st ? m->st[i] : over;
-
-	if (!st.error)
-		st.error = rc;
-	core_request_complete(m->r[i], &st);
-}
-
 /* Records what completed below; returns how many. rc: of the call, for a
  * library that does not fill in the error of a single status. */
 static int absorb(struct many *m, int rc)
 {
 	int n = 0;
 
-	m->failed |= rc == MPI_ERR_IN_STATUS && !m->st;
 	if (rc == MPI_ERR_IN_STATUS || rc == MANA_INTERRUPTED)
 		rc = 0;
 	for (int i = 0; i < m->n; i++) {
@@ -122,10 +110,9 @@ static int absorb(struct many *m, int rc)
 
 		if (!r || r->state != REQ_ACTIVE || m->lower[i] || !r->lower)
 			continue;
-		if (unlikely(rc && m->active == 1))
-			record_failed(m, i, rc);
-		else
-			core_request_complete(r, m->st ? &m->st[i] : &over);
+		if (unlikely(rc && m->active == 1 && !m->st[i].error))
+			m->st[i].error = rc;
+		core_request_complete(r, &m->st[i]);
 		m->active--;
 		m->done++;
 		n++;
@@ -142,15 +129,14 @@ static int mode_below(const struct many *m, int mode)
 /* The usual end of a call that completes all: finish_all, which comes next, looks at each anyway. */
 static int all_over(struct many *m, int mode, int rc, int ndone)
 {
-	if (mode != MANA_WAIT_ALL || rc || ndone != m->active)
+	if ((mode != MANA_WAIT_ALL && mode != MANA_WAIT_OVER) || rc || ndone != m->active)
 		return 0;
 	m->ended = 1;
 	m->active = 0;
 	return 1;
 }
 
-/* Waits below once, with the gate when interrupted. Returns 0, or the error of a wait that got nowhere. */
-static int wait_below(volatile struct mana_thread *t, struct many *m, int mode, uint32_t *seq)
+int core_many_wait(volatile struct mana_thread *t, struct many *m, int mode, uint32_t *seq)
 {
 	int ndone = 0, rc;
 
@@ -199,7 +185,7 @@ int core_many_error(struct core_request *r, MPI_Status *status)
 /* Statuses and handles of a call that completes all; unfinished ones are MPI_ERR_PENDING. */
 static int finish_all(struct many *m, MPI_Request h[], MPI_Status statuses[])
 {
-	int failed = m->failed;
+	int failed = 0;
 
 	for (int i = 0; i < m->n; i++) {
 		struct core_request *r = m->r[i];
@@ -212,7 +198,7 @@ static int finish_all(struct many *m, MPI_Request h[], MPI_Status statuses[])
 			continue;
 		}
 		if (m->ended && r->state == REQ_ACTIVE)
-			core_request_complete(r, m->st ? &m->st[i] : &over);
+			core_request_complete(r, &m->st[i]);
 		if (likely(r->state == REQ_DONE)) {
 			rc = core_many_error(r, status);
 			core_request_seen(r, &h[i]);
@@ -229,48 +215,12 @@ static int finish_all(struct many *m, MPI_Request h[], MPI_Status statuses[])
 	return MPI_ERR_IN_STATUS;
 }
 
-/* One that is done, as Waitany and Testany give it. */
-static int finish_any(struct many *m, MPI_Request h[], int *index, MPI_Status *status)
-{
-	for (int i = 0; i < m->n; i++) {
-		struct core_request *r = m->r[i];
-		int rc;
-
-		if (!r || r->state != REQ_DONE)
-			continue;
-		rc = core_many_error(r, status);
-		core_request_seen(r, &h[i]);
-		*index = i;
-		return rc;
-	}
-	*index = MPI_UNDEFINED;
-	core_status_empty(status);
-	return MPI_SUCCESS;
-}
-
-static int finish_some(struct many *m, MPI_Request h[], int *outcount, int indices[], MPI_Status statuses[])
-{
-	int n = 0, failed = 0;
-
-	for (int i = 0; i < m->n; i++) {
-		struct core_request *r = m->r[i];
-
-		if (!r || r->state != REQ_DONE)
-			continue;
-		m->which[n] = core_many_error(r, statuses ? &statuses[n] : 0);
-		failed |= m->which[n];
-		core_request_seen(r, &h[i]);
-		indices[n++] = i;
-	}
-	*outcount = n;
-	if (likely(!failed))
-		return MPI_SUCCESS;
-	for (int i = 0; statuses && i < n; i++)
-		statuses[i].MPI_ERROR = m->which[i];
-	return MPI_ERR_IN_STATUS;
-}
-
 /* ---- the calls ---- */
+
+static int mode_of_all(const struct many *m, const MPI_Status statuses[])
+{
+	return statuses || m->telling ? MANA_WAIT_ALL : MANA_WAIT_OVER;
+}
 
 int core_Waitall(int n, MPI_Request h[], MPI_Status statuses[])
 {
@@ -281,55 +231,10 @@ int core_Waitall(int n, MPI_Request h[], MPI_Status statuses[])
 
 	if (unlikely(rc))
 		LEAVE(rc);
-	if (!statuses && !m.telling)
-		m.st = 0;
 	while (m.active)
-		if (unlikely(wait_below(self_, &m, MANA_WAIT_ALL, &seq_)))
+		if (unlikely(core_many_wait(self_, &m, mode_of_all(&m, statuses), &seq_)))
 			break;
 	rc = finish_all(&m, h, statuses);
-	core_many_free(&m);
-	LEAVE(rc);
-}
-
-int core_Waitany(int n, MPI_Request h[], int *index, MPI_Status *status)
-{
-	struct many m;
-
-	ENTER_WAIT();
-	int rc = core_many_gather(&m, n, h);
-
-	if (unlikely(rc))
-		LEAVE(rc);
-	while (m.active && !m.done) {
-		rc = wait_below(self_, &m, MANA_WAIT_ANY, &seq_);
-		if (unlikely(rc))
-			break;
-	}
-	if (likely(!rc))
-		rc = finish_any(&m, h, index, status);
-	core_many_free(&m);
-	LEAVE(rc);
-}
-
-int core_Waitsome(int n, MPI_Request h[], int *outcount, int indices[], MPI_Status statuses[])
-{
-	struct many m;
-
-	ENTER_WAIT();
-	int rc = core_many_gather(&m, n, h);
-
-	if (unlikely(rc))
-		LEAVE(rc);
-	*outcount = MPI_UNDEFINED;
-	if (m.done)
-		core_many_test(self_, &m, MANA_WAIT_SOME);
-	while (m.active && !m.done) {
-		rc = wait_below(self_, &m, MANA_WAIT_SOME, &seq_);
-		if (unlikely(rc))
-			break;
-	}
-	if (m.done)
-		rc = finish_some(&m, h, outcount, indices, statuses);
 	core_many_free(&m);
 	LEAVE(rc);
 }
@@ -343,50 +248,10 @@ int core_Testall(int n, MPI_Request h[], int *flag, MPI_Status statuses[])
 
 	if (unlikely(rc))
 		LEAVE(rc);
-	if (!statuses && !m.telling)
-		m.st = 0;
-	core_many_test(self_, &m, MANA_WAIT_ALL);
+	core_many_test(self_, &m, mode_of_all(&m, statuses));
 	*flag = !m.active;
 	if (!m.active)
 		rc = finish_all(&m, h, statuses);
-	core_many_free(&m);
-	LEAVE(rc);
-}
-
-int core_Testany(int n, MPI_Request h[], int *index, int *flag, MPI_Status *status)
-{
-	struct many m;
-
-	ENTER();
-	int rc = core_many_gather(&m, n, h);
-
-	if (unlikely(rc))
-		LEAVE(rc);
-	if (!m.done)
-		core_many_test(self_, &m, MANA_WAIT_ANY);
-	*flag = m.done || !m.active;
-	if (*flag)
-		rc = finish_any(&m, h, index, status);
-	else
-		*index = MPI_UNDEFINED;
-	core_many_free(&m);
-	LEAVE(rc);
-}
-
-int core_Testsome(int n, MPI_Request h[], int *outcount, int indices[], MPI_Status statuses[])
-{
-	struct many m;
-
-	ENTER();
-	int rc = core_many_gather(&m, n, h);
-
-	if (unlikely(rc))
-		LEAVE(rc);
-	core_many_test(self_, &m, MANA_WAIT_SOME);
-	if (!m.done && !m.active)
-		*outcount = MPI_UNDEFINED;
-	else
-		rc = finish_some(&m, h, outcount, indices, statuses);
 	core_many_free(&m);
 	LEAVE(rc);
 }

@@ -1,4 +1,4 @@
-/* core_many.h - arrays of requests: what core_many.c and core_many_status.c share. */
+/* core_many.h - arrays of requests: what the files core_many*.c share. */
 #ifndef MANA_CORE_MANY_H
 #define MANA_CORE_MANY_H
 
@@ -12,10 +12,9 @@ struct many {
 	int files;   /* operations on files */
 	int telling; /* some whose status tells more than that they are over */
 	int ended;   /* all are over below, and not recorded yet: finish_all does */
-	int failed;  /* so says the library of operations without a status */
 	struct core_request **r;   /* NULL: null or inactive */
 	MPI_Request *lower;
-	struct mana_status *st;    /* … NULL while nobody wants them */
+	struct mana_status *st;
 	int *which;
 	void *block;
 	struct core_request *r_[INLINE_MAX];
@@ -29,6 +28,8 @@ HIDDEN int core_many_gather(struct many *m, int n, const MPI_Request h[]);
 HIDDEN void core_many_free(struct many *m);
 /* One test below; what completed is recorded. */
 HIDDEN void core_many_test(volatile struct mana_thread *t, struct many *m, int mode);
+/* Waits below once, with the gate when interrupted. Returns 0, or the error of a wait that got nowhere. */
+HIDDEN int core_many_wait(volatile struct mana_thread *t, struct many *m, int mode, uint32_t *seq);
 /* Status and error class of a request that is done. */
 HIDDEN int core_many_error(struct core_request *r, MPI_Status *status);
 

@@ -21,7 +21,7 @@ struct mana_status {
 };
 
 enum mana_send_mode { MANA_SEND_STANDARD, MANA_SEND_SYNC };
-enum mana_wait_mode { MANA_WAIT_ALL, MANA_WAIT_ANY, MANA_WAIT_SOME };
+enum mana_wait_mode { MANA_WAIT_ALL, MANA_WAIT_ANY, MANA_WAIT_SOME, MANA_WAIT_OVER };
 
 /* Not an MPI error class: the wait saw ctl->intr change; the requests live on. */
 #define MANA_INTERRUPTED (-1)
@@ -37,12 +37,13 @@ struct mana_prims {
 	            uint32_t seq, MPI_Request *req);
 	int (*recv)(void *buf, MPI_Count n, MPI_Datatype t, int src, int tag, MPI_Comm c, uint32_t seq,
 	            MPI_Request *req, struct mana_status *st);
-	/* Wait for n native requests (0 entries are inactive). ALL: all, which[] stays as it is; ANY: one,
+	/* Wait for n native requests (0 entries are inactive). ALL: all, which[] stays as it is; OVER: as
+	 * ALL, but the status of an operation that did not fail may be empty; ANY: one,
 	 * its index in *which (-1: none active); SOME: at least one, *ndone indices in which[]. Completed entries
 	 * of reqs become 0, their status goes to st[i] at the same index (st may be NULL). */
 	int (*wait)(int n, MPI_Request reqs[], int mode, uint32_t seq, int *ndone, int which[],
 	            struct mana_status st[]);
-	/* Same without waiting; *ndone = 0 when nothing (ALL: not everything) is complete. */
+	/* Same without waiting; *ndone: how many it has completed, 0 when nothing (ALL: not everything) is complete. */
 	int (*test)(int n, MPI_Request reqs[], int mode, int *ndone, int which[], struct mana_status st[]);
 	int (*probe)(int src, int tag, MPI_Comm c, uint32_t seq, struct mana_status *st); /* iprobe loop */
 	int (*iprobe)(int src, int tag, MPI_Comm c, int *flag, struct mana_status *st);

@@ -328,6 +328,28 @@ static void waitall_errors(void)
 	EQ(core_received[1], 2);
 }
 
+static void waitall_ignored_errors(void)
+{
+	int two[2] = {1, 2}, a, b;
+
+	for (int n = 1; n <= 2; n++) {
+		MPI_Request q[2] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
+
+		EQ(core_Irecv(&a, 1, MPI_INT, 1, 1, WORLD, &q[0]), 0);
+		EQ(core_Irecv(&b, 1, MPI_INT, 1, 2, WORLD, &q[1]), 0);
+		inject(&core_world, 1, 1, two, sizeof(two));
+		say(&core_world, 1, 2, 5 + n);
+		core_failed_comm = 0;
+		EQ(core_Waitall(n, q, 0), MPI_ERR_IN_STATUS);
+		EQ((long)core_failed_comm, (long)WORLD);
+		EQ(core_Waitall(2, q, 0), 0);
+		EQ(b, 5 + n);
+		EQ((long)q[0], (long)MPI_REQUEST_NULL);
+		EQ((long)q[1], (long)MPI_REQUEST_NULL);
+		EQ(core_received[1], 2 * n);
+	}
+}
+
 static void many_requests(void)
 {
 	enum { N = 100 };
@@ -764,7 +786,7 @@ static const struct {
 	CASE(drained_irecv_and_persistent), CASE(drained_truncation), CASE(drained_argument_error_keeps_message),
 	CASE(drained_into_gaps), CASE(checkpoint_in_recv), CASE(message_meets_posted_recv_in_drain),
 	CASE(checkpoint_in_probe), CASE(checkpoint_in_send), CASE(reposted_in_order), CASE(waitall_half_done),
-	CASE(waitall_errors), CASE(many_requests), CASE(tests), CASE(persistent), CASE(cancel), CASE(proc_null),
+	CASE(waitall_errors), CASE(waitall_ignored_errors), CASE(many_requests), CASE(tests), CASE(persistent), CASE(cancel), CASE(proc_null),
 	CASE(bad_arguments), CASE(matched_messages_survive), CASE(buffered), CASE(freed_requests),
 	CASE(sendrecv_interrupted), CASE(isendrecv), CASE(self_messages), CASE(intercommunicator), CASE(generalized),
 	CASE(elements),

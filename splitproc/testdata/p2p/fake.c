@@ -302,6 +302,7 @@ static int p_test(int n, MPI_Request q[], int mode, int *ndone, int which[], str
 {
 	int rc = 0;
 
+	mode = mode == MANA_WAIT_OVER ? MANA_WAIT_ALL : mode;
 	progress();
 	*ndone = 0;
 	if (mode == MANA_WAIT_ALL)
@@ -309,16 +310,18 @@ static int p_test(int n, MPI_Request q[], int mode, int *ndone, int which[], str
 			if (q[i] && !native_of(q[i])->done)
 				return 0;
 	for (int i = 0; i < n; i++) {
-		if (!q[i] || !reap(&q[i], st ? &st[i] : 0))
+		struct mana_status one, *s = st ? &st[i] : &one;
+
+		if (!q[i] || !reap(&q[i], s))
 			continue;
-		which[(*ndone)++] = i;
-		if (st && st[i].error)
-			rc = n == 1 || mode == MANA_WAIT_ANY ? st[i].error : MPI_ERR_IN_STATUS;
+		if (mode != MANA_WAIT_ALL)
+			which[*ndone] = i;
+		++*ndone;
+		if (s->error)
+			rc = n == 1 || mode == MANA_WAIT_ANY ? s->error : MPI_ERR_IN_STATUS;
 		if (mode == MANA_WAIT_ANY)
 			break;
 	}
-	if (mode == MANA_WAIT_ALL)
-		*ndone = n;
 	return rc;
 }
 
