@@ -59,6 +59,7 @@ type agent struct {
 	witness  *witness.Witness
 	results  chan result
 	outgoing chan wire.Message // of goroutines that have something for the coordinator
+	mates    chan wire.Message // whose connections are made again at a restart
 	ckpt     *checkpoint
 	comp     string
 	gen      int
@@ -69,7 +70,7 @@ func newAgent(cfg Config) *agent {
 	tracer := task.NewTracer()
 	return &agent{
 		kin: make(map[int]*program), cfg: cfg, tracer: tracer, witness: witness.New(tracer), lone: make(chan syscall.Signal), link: link{dial: cfg.Dial, in: make(chan inbound, 16)},
-		exits: make(chan *program, 16), results: make(chan result, 16), outgoing: make(chan wire.Message, 16), signals: notifySignals(),
+		exits: make(chan *program, 16), results: make(chan result, 16), outgoing: make(chan wire.Message, 16), signals: notifySignals(), mates: make(chan wire.Message, 1),
 	}
 }
 
@@ -203,7 +204,7 @@ func (a *agent) message(m wire.Message) {
 		a.kill()
 	case "CKPT":
 		a.begin(m)
-	case "TARGETS", "DRAIN", "RUN", "COMMIT", "ABORT":
+	case "TARGETS", "DRAIN", "MATES", "COPY", "RUN", "COMMIT", "ABORT":
 		a.step(m)
 	default:
 		a.warn("unknown message from the coordinator: %s", m)
@@ -249,6 +250,9 @@ func (a *agent) nameOf(pid int) string {
 // DMTCP's workers the agent then exits with status 0.
 func (a *agent) kill() {
 	a.killed = true
+	if a.ckpt != nil {
+		a.ckpt.order(wire.New("ABORT"))
+	}
 	for _, pid := range a.ownChildren() {
 		if ownCopy(pid) {
 			unix.Kill(pid, unix.SIGKILL) // nobody needs the image any more
@@ -265,6 +269,7 @@ func (a *agent) lostCoordinator() {
 	a.warn("lost the coordinator; the program runs on and joins it, or a new one at the same place, when it answers")
 	a.link.close()
 	if a.ckpt != nil {
+		a.ckpt.order(wire.New("ABORT"))
 		a.settle()
 	}
 }

@@ -19,8 +19,9 @@ type checkpoint struct {
 	absent  int   // ranks of the job that have ended
 	kept    []int // generations that stay, once committed
 	images  []written
-	ended   []*program  // programs that ended while the engine was at work
-	mpi     *converging // nil without MPI, and once it has converged
+	orders  chan wire.Message // for the goroutine at work
+	ended   []*program        // programs that ended while the engine was at work
+	mpi     *converging       // nil without MPI, and once it has converged
 }
 
 // result is how one piece of work went.
@@ -50,7 +51,7 @@ func (c *checkpoint) busy() bool { return c != nil && c.working }
 // begin answers the announcement of a checkpoint. A program without MPI has
 // nothing to quiesce, and one that is alone in its job quiesces by itself.
 func (a *agent) begin(m wire.Message) {
-	a.ckpt = &checkpoint{gen: m.Int("gen", 0), kill: m.Bool("kill"), absent: m.Int("ended", 0)}
+	a.ckpt = &checkpoint{gen: m.Int("gen", 0), kill: m.Bool("kill"), absent: m.Int("ended", 0), orders: make(chan wire.Message, 8)}
 	mpi := a.programs[0].mpi
 	if mpi != nil && a.cfg.Rank >= 0 {
 		a.ckpt.mpi = a.startConverging(mpi, a.ckpt.gen)
@@ -81,16 +82,28 @@ func (a *agent) step(m wire.Message) {
 		c.working = true
 		live := a.live()
 		go func() { a.results <- a.take(c, live) }()
+	case "MATES", "COPY":
+		c.order(m)
 	case "RUN":
+		c.order(m)
 		if mpi := a.programs[0].mpi; mpi != nil {
 			mpi.release()
 		}
 	case "COMMIT", "ABORT":
+		c.order(m)
 		c.over = m.Verb
 		c.kept = m.Ints("kept")
 		if !c.working {
 			a.finish()
 		}
+	}
+}
+
+// order passes an order on to the goroutine at work, which need not wait for it.
+func (c *checkpoint) order(m wire.Message) {
+	select {
+	case c.orders <- m:
+	default:
 	}
 }
 
@@ -102,21 +115,15 @@ func (a *agent) live() []*program {
 // the images while they run. It runs beside the loop.
 func (a *agent) take(c *checkpoint, programs []*program) result {
 	r := result{gen: c.gen}
+	stop := make(chan struct{})
+	defer close(stop)
 	var snaps []*snapshot
 	if len(programs) == 0 {
 		r.err = errors.New("the program has ended")
 	} else {
-		f := &family{a: a, roots: programs, gen: c.gen, mpi: a.programs[0].mpi, absent: c.absent}
-		r.failed, r.err = f.take()
-		if r.err == nil {
-			snaps = f.all
-		}
+		f := &family{a: a, roots: programs, gen: c.gen, mpi: a.programs[0].mpi, absent: c.absent, tell: a.tell(stop), orders: c.orders}
+		snaps = a.copyAll(f, &r)
 	}
-	if r.err == nil {
-		a.results <- result{gen: c.gen, taken: true, held: slices.ContainsFunc(snaps, func(s *snapshot) bool { return s.frozen != nil })}
-	}
-	stop := make(chan struct{})
-	defer close(stop)
 	m := new(meter)
 	if r.err == nil {
 		r.err = m.sized(snaps)
@@ -133,6 +140,18 @@ func (a *agent) take(c *checkpoint, programs []*program) result {
 		s.close()
 	}
 	return r
+}
+
+// copyAll takes the snapshots of all processes.
+func (a *agent) copyAll(f *family, r *result) []*snapshot {
+	if r.failed, r.err = f.take(); r.err != nil {
+		return nil
+	}
+	a.results <- result{gen: f.gen, taken: true, held: slices.ContainsFunc(f.all, func(s *snapshot) bool { return !s.s.Live() })}
+	if r.err = f.letGo(); r.err != nil {
+		return nil
+	}
+	return f.all
 }
 
 // progress passes on how the work went.

@@ -11,6 +11,7 @@ import (
 	"mana/process"
 	"mana/splitproc"
 	"mana/tcp"
+	"mana/wire"
 )
 
 // family is what one checkpoint saves: the programs, all their descendants, and
@@ -23,6 +24,11 @@ type family struct {
 	mpi    *mpiProgram // nil without MPI
 	absent int         // ranks that have ended
 	all    []*snapshot
+
+	tell    func(wire.Message)  // sends to the coordinator
+	orders  <-chan wire.Message // of the coordinator
+	traffic *process.Traffic    // of the stopped processes
+	mates   map[tcp.End]bool    // ends of connections to other members' programs
 }
 
 // kin returns the programs' processes and their descendants, parents first.
@@ -57,8 +63,9 @@ func (f *family) programOf(pid int) *program {
 	return p
 }
 
-// take stops all processes and copies their state.
+// take stops all processes and copies their state; they stand until letGo.
 func (f *family) take() (failed *program, err error) {
+	defer func() { f.traffic.Close() }()
 	if failed, err = f.standStill(); err != nil {
 		return failed, errors.Join(err, f.thaw(true))
 	}
@@ -71,6 +78,9 @@ func (f *family) take() (failed *program, err error) {
 		if err := f.mpi.drain(user.frozen); err != nil {
 			return user.p, errors.Join(err, f.thaw(true))
 		}
+	}
+	if err := f.agree(); err != nil {
+		return f.roots[0], errors.Join(err, f.thaw(true))
 	}
 	var snaps []*process.Snapshot
 	for _, s := range f.all {
@@ -85,42 +95,18 @@ func (f *family) take() (failed *program, err error) {
 	if err != nil {
 		return f.roots[0], errors.Join(err, f.thaw(true))
 	}
-	return nil, f.thaw(false)
+	return nil, nil
 }
 
-// busyTries bounds how often the processes are stopped again because a connection
-// that waits to be accepted has data in it, which nobody can read before that.
-const busyTries = 20
-
-// standStill stops all processes and has what they have sent to each other
-// arrive.
-func (f *family) standStill() (failed *program, err error) {
-	for try := 1; ; try++ {
-		if failed, err = f.stopAll(); err != nil {
-			return failed, err
+// letGo lets the processes run on: those that talk to other members' programs
+// only when all have been copied, or what they say would get into a copy.
+func (f *family) letGo() error {
+	if len(f.mates) > 0 {
+		if _, err := f.await("RUN", nil); err != nil {
+			return errors.Join(err, f.thaw(true))
 		}
-		if err = f.settle(); err == nil || !errors.Is(err, tcp.ErrBusy) || try == busyTries {
-			return f.roots[0], err
-		}
-		if err := f.thaw(true); err != nil {
-			return f.roots[0], err
-		}
-		f.all = nil
-		time.Sleep(time.Duration(try) * 5 * time.Millisecond)
 	}
-}
-
-func (f *family) settle() error {
-	var frozen []*process.Frozen
-	for _, s := range f.all {
-		frozen = append(frozen, s.frozen)
-	}
-	t, err := process.OpenTraffic(frozen)
-	if err != nil {
-		return err
-	}
-	defer t.Close()
-	return t.Settle()
+	return f.thaw(false)
 }
 
 // stopAll stops all processes, and those that are started while the first are

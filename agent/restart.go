@@ -11,10 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 	"mana/image"
 	"mana/manifest"
-	"mana/pidns"
 	"mana/process"
 	"mana/progress"
-	"mana/splitproc"
 	"mana/wire"
 )
 
@@ -101,7 +99,7 @@ func (r *Restart) Run(cfg Config) int {
 		go show(cfg.Dial, progress.OnTerminal(os.Stderr), over)
 	}
 	go func() {
-		all, err := r.rebuild(a, saved)
+		all, err := r.rebuild(a, saved, conn)
 		if err == nil {
 			a.tracer.Do(func() error { r.modifyEnv(a, all); return nil })
 		}
@@ -219,96 +217,6 @@ func (s Saved) Threads() []int {
 	return tids
 }
 
-// rebuild restores every program up to the point where only Resume is left.
-func (r *Restart) rebuild(a *agent, all saved) ([]*process.Restored, error) {
-	opt := process.RestoreOptions{
-		SetTIDs: r.Numbers == KeepNumbers, DropCaps: pidns.Inside() && os.Geteuid() != 0, DieWithParent: true,
-		Stdio: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, NoTruncate: r.NoTruncate, TailDir: r.Images[0].Dir, Warn: a.warn,
-	}
-	restored, err := r.restore(a, all, opt)
-	if errors.Is(err, unix.EEXIST) && opt.SetTIDs && a.cfg.Rank >= 0 {
-		a.warn("rank %d gets new process numbers: %v", a.cfg.Rank, err) // another rank came from another machine with the same
-		opt.SetTIDs = false
-		restored, err = r.restore(a, all, opt)
-	}
-	return restored, err
-}
-
-// rebuilt is how the rebuilding of the programs went.
-type rebuilt struct {
-	all []*process.Restored
-	err error
-}
-
-// restored takes note of what has been rebuilt and tells the coordinator.
-func (a *agent) restored(b rebuilt) error {
-	if b.err != nil {
-		return b.err
-	}
-	for i, p := range b.all {
-		if err := p.CutBack(); err != nil {
-			return err
-		}
-		a.programs[i].pid = p.PID()
-		if err := a.watch(a.programs[i]); err != nil {
-			return err
-		}
-	}
-	a.link.send("RESTORED", "gen", a.gen)
-	return nil
-}
-
-func (r *Restart) restore(a *agent, all saved, opt process.RestoreOptions) ([]*process.Restored, error) {
-	if slices.ContainsFunc(all, func(o opened) bool { return o.State.MPI != nil }) {
-		return r.restoreMPI(a, all, opt)
-	}
-	var tree []process.Saved
-	for _, o := range all {
-		tree = append(tree, o.Saved)
-	}
-	var restored []*process.Restored
-	err := a.tracer.Do(func() (err error) {
-		restored, err = process.RestoreTree(tree, opt)
-		return err
-	})
-	return restored, err
-}
-
-// restoreMPI restores the one rank of an MPI job that is this agent's, with
-// its wrappers and children.
-func (r *Restart) restoreMPI(a *agent, all saved, opt process.RestoreOptions) ([]*process.Restored, error) {
-	var t mpiTree
-	if err := t.parse(all); err != nil {
-		return nil, err
-	}
-	closeLeaks()
-	var tree []process.Saved
-	for i, o := range all {
-		if t.states[i] != nil {
-			o.Saved.Keep = inherited()
-		}
-		tree = append(tree, o.Saved)
-	}
-	p := a.programs[0]
-	var kept map[int]int
-	err := a.tracer.Do(func() (err error) {
-		t.all, err = process.RestoreTree(tree, opt)
-		if err == nil && opt.DropCaps {
-			err = pidns.DropCaps()
-		}
-		if err == nil {
-			kept = t.all[t.user].Kept()
-			p.mpi, err = restoreMPI(&t, os.Environ())
-		}
-		return err
-	})
-	if err == nil {
-		plan := &splitproc.Plan{Program: all[t.user].State.Exe.Path, ABI: splitproc.ABI(t.states[t.user].ABI)}
-		go p.mpi.serve(splitproc.LowerOptions{Plan: plan, Env: renumber(os.Environ(), kept)}, a.warn)
-	}
-	return t.all, err
-}
-
 // awaitResume waits until the programs are rebuilt and the coordinator says
 // that everybody's are.
 func (a *agent) awaitResume(done <-chan rebuilt) (all []*process.Restored, err error) {
@@ -329,6 +237,8 @@ func (a *agent) awaitResume(done <-chan rebuilt) (all []*process.Restored, err e
 				return all, nil
 			case "PEERS":
 				a.link.send("PEERS", "id", in.msg.Get("id"))
+			case "MATES":
+				a.mates <- in.msg
 			default:
 				if err := a.stopped(in.msg); err != nil {
 					return all, err

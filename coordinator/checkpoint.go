@@ -8,6 +8,7 @@ import (
 
 	"mana/drain"
 	"mana/manifest"
+	"mana/tcp"
 	"mana/wire"
 )
 
@@ -15,7 +16,9 @@ import (
 // steps in the same order:
 //
 //	CKPT     → CLOCKS until the collective clocks converge (at once without MPI)
-//	DRAIN    → SNAPSHOT: quiesced and copied
+//	DRAIN    → STILL: stopped and quiesced
+//	MATES    → SETTLED, COPY: see mates.go
+//	           SNAPSHOT: copied
 //	RUN      : all are copied; MPI may be called again
 //	           IMAGE …, WRITTEN: durable on disk
 //	COMMIT   → RESUMED: stable names in place, older generations dropped
@@ -33,6 +36,8 @@ type checkpoint struct {
 	held   bool // a program stands until its image is written
 	// dropped are the generations that the commit has taken out of being.
 	dropped []*manifest.Manifest
+	mated   bool // MATES has been sent
+	copying bool // COPY too
 
 	moving time.Time // since the first copy was taken
 	noted  time.Time // when the log was last told for whom it waits
@@ -51,6 +56,10 @@ const (
 type part struct {
 	converged, copied, written, resumed bool
 	quiet                               bool // by its last report
+
+	still, settled bool
+	ends           []tcp.End // connections that lead out of it
+	mates          []tcp.End // those of them that lead to another member
 }
 
 // startCheckpoint opens the next generation. The caller has checked running.
@@ -102,6 +111,10 @@ func (c *Coordinator) checkpointMessage(m *member, msg wire.Message) {
 		if k.phase == converging {
 			c.clockReport(m, p, msg)
 		}
+	case "STILL":
+		p.still, p.ends = true, parseEnds(msg)
+	case "SETTLED":
+		p.settled = true
 	case "SNAPSHOT":
 		p.copied = true
 		k.held = k.held || msg.Bool("held")
@@ -155,6 +168,8 @@ func (c *Coordinator) advance() {
 			m.state, m.barrier = stateSuspended, "MANA:Drain"
 			m.send(wire.New("DRAIN", "gen", k.gen))
 		}
+	case k.phase == draining && k.introduce():
+		c.advance()
 	case k.phase == draining && k.all(func(p *part) bool { return p.copied }):
 		// Not before: a message of a rank that runs on must not get into the
 		// copy of one that is still drained.

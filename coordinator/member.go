@@ -230,10 +230,12 @@ func (c *Coordinator) handle(m *member, msg wire.Message) {
 	switch msg.Verb {
 	case "PEERS":
 		c.answered(m, &msg)
-	case "CLOCKS", "SNAPSHOT", "IMAGE", "WRITTEN", "FAILED", "RESUMED":
+	case "CLOCKS", "STILL", "SETTLED", "SNAPSHOT", "IMAGE", "WRITTEN", "FAILED", "RESUMED":
 		c.checkpointMessage(m, msg)
 	case "PROGRESS":
 		c.progressed(m, msg)
+	case "ENDS":
+		c.offered(m, msg)
 	case "RESTORED":
 		c.restored(m)
 	case "ENDED":

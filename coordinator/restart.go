@@ -14,6 +14,7 @@ type restart struct {
 	came     int // of these, how many have had a process come for them
 	last     int // the highest generation that exists
 	restored map[*member]bool
+	offers   map[*member][]offer // connections that lead to elsewhere; nil once all know of each other
 	timer    *time.Timer
 	began    time.Time
 }
@@ -64,7 +65,7 @@ func (c *Coordinator) joinRestart(m *member, join wire.Message) {
 	if c.restart == nil {
 		c.computation, c.generation = join.Get("comp"), join.Int("gen", 0)
 		c.ended = parseEnded(join.Ints("ended"), join.Ints("status"))
-		c.restart = &restart{images: join.Int("total", 1), restored: map[*member]bool{}, began: time.Now()}
+		c.restart = &restart{images: join.Int("total", 1), restored: map[*member]bool{}, offers: map[*member][]offer{}, began: time.Now()}
 		c.note("FIRST restart connection; generation %d of %s", c.generation, c.computation)
 	}
 	c.restart.came += m.images
@@ -110,6 +111,9 @@ func (c *Coordinator) advanceRestart() {
 	r := c.restart
 	if r == nil || c.present() < r.images {
 		return
+	}
+	if r.offers != nil && len(r.offers) == len(c.members) {
+		r.introduce()
 	}
 	if len(r.restored) < len(c.members) {
 		return

@@ -152,6 +152,7 @@ var trees = []plainProgram{
 	{name: "script.sh", steps: 50},
 	{name: "odds", steps: 20},
 	{name: "tcp", steps: 20},
+	{name: "tcp.py", steps: 20},
 }
 
 func (p plainProgram) spec(steps, pauseUS int) (harness.Spec, error) {

@@ -181,6 +181,9 @@ func (t *Traffic) guard(on bool) error {
 
 // Close forgets the connections.
 func (t *Traffic) Close() {
+	if t == nil {
+		return
+	}
 	for _, s := range t.Sockets {
 		unix.Close(s.FD)
 	}

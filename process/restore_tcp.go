@@ -63,12 +63,7 @@ func NewConnections(all []Saved, warn func(format string, args ...any)) *Connect
 // Make makes all sockets: pairs where both ends are here, connections that wait
 // to be accepted, and ends whose peer is gone.
 func (c *Connections) Make() error {
-	living := make(map[tcp.End]*savedEnd)
-	for _, e := range c.ends {
-		if e.Alive() {
-			living[e.End] = e
-		}
-	}
+	living := c.living()
 	var waiting []*savedEnd
 	for _, e := range c.ends {
 		_, made := c.made[e.key]
@@ -93,6 +88,39 @@ func (c *Connections) Make() error {
 		}
 	}
 	return nil
+}
+
+// Lone are ends whose other end is not here and may be rebuilt by another agent.
+func (c *Connections) Lone() ([]*tcp.Meeting, error) {
+	living := c.living()
+	var out []*tcp.Meeting
+	for _, e := range c.ends {
+		if !e.Alive() || e.Unaccepted || living[e.Peer()] != nil {
+			continue
+		}
+		data, err := e.data()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, &tcp.Meeting{Spec: e.Spec, Data: data})
+	}
+	return out, nil
+}
+
+// Put takes a socket over that has been connected to another agent's.
+func (c *Connections) Put(end tcp.End, fd int) {
+	c.made[c.living()[end].key] = fd
+}
+
+// living finds living ends by how they see their connections.
+func (c *Connections) living() map[tcp.End]*savedEnd {
+	m := make(map[tcp.End]*savedEnd)
+	for _, e := range c.ends {
+		if e.Alive() {
+			m[e.End] = e
+		}
+	}
+	return m
 }
 
 // data reads what waited in the socket.

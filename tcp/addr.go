@@ -2,7 +2,9 @@ package tcp
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,6 +19,22 @@ type End struct {
 
 // Peer is the same connection as the other end sees it.
 func (e End) Peer() End { return End{e.Remote, e.Local, e.Net} }
+
+// String is the form in which agents tell each other of ends.
+func (e End) String() string { return e.Local.String() + " " + e.Remote.String() + " " + e.Net }
+
+// ParseEnd is the inverse of String.
+func ParseEnd(s string) (e End, err error) {
+	f := strings.Split(s, " ")
+	if len(f) != 3 {
+		return e, fmt.Errorf("malformed end of a connection %q", s)
+	}
+	e.Net = f[2]
+	if e.Local, err = netip.ParseAddrPort(f[0]); err == nil {
+		e.Remote, err = netip.ParseAddrPort(f[1])
+	}
+	return e, err
+}
 
 // EndOf reads raw addresses of a socket in the network net. A closed socket has
 // no remote one any more.

@@ -16,6 +16,8 @@ type Spec struct {
 	State
 }
 
+const backlog = 4096 // the kernel cuts it to its own limit
+
 // connectTime bounds one attempt at a connection: a lost SYN is sent again after
 // a second.
 const connectTime = 3 * time.Second
@@ -23,7 +25,7 @@ const connectTime = 3 * time.Second
 // Pair connects two new sockets as a and b were, with their addresses where those
 // can be had again, else with others of this machine.
 func Pair(a, b Spec) (fa, fb int, err error) {
-	l, err := listenAt(a.Domain, a.Local)
+	l, err := listenAt(a.Domain, a.Local, loopback(a.Local))
 	if err != nil {
 		return -1, -1, err
 	}
@@ -57,7 +59,6 @@ func (l *Listener) Hears(at netip.AddrPort) bool {
 func (l *Listener) Listen(prepare func(fd int)) (int, error) {
 	fd, err := boundSocket(l.Domain, l.Local, prepare)
 	if err == nil {
-		const backlog = 4096 // the kernel cuts it to its own limit
 		if err = unix.Listen(fd, backlog); err == nil {
 			return fd, nil
 		}
@@ -69,14 +70,13 @@ func (l *Listener) Listen(prepare func(fd int)) (int, error) {
 // Connect connects a new socket, as the saved one was, to its listener.
 func Connect(s Spec) (int, error) { return connectFrom(s.Domain, s.Local, s.Remote) }
 
-// listenAt listens at an address, or if that cannot be had at a free port of the
-// loopback interface.
-func listenAt(domain int, at netip.AddrPort) (int, error) {
+// listenAt listens at an address, or if that cannot be had at another.
+func listenAt(domain int, at, or netip.AddrPort) (int, error) {
 	var first error
-	for _, a := range []netip.AddrPort{at, loopback(at)} {
+	for _, a := range []netip.AddrPort{at, or} {
 		fd, err := boundSocket(domain, a, nil)
 		if err == nil {
-			if err = unix.Listen(fd, 8); err == nil {
+			if err = unix.Listen(fd, backlog); err == nil {
 				return fd, nil
 			}
 			unix.Close(fd)
@@ -127,11 +127,11 @@ func connectFrom(domain int, from, to netip.AddrPort) (int, error) {
 	if err == nil {
 		return fd, nil
 	}
-	anywhere := netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
+	some := netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
 	if to.Addr().Is4() {
-		anywhere = netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+		some = netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
 	}
-	if fd, again := connect(domain, anywhere, to); again == nil {
+	if fd, again := connect(domain, some, to); again == nil {
 		return fd, nil
 	}
 	return -1, fmt.Errorf("connect %s to %s: %w", from, to, err)

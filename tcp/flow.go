@@ -17,7 +17,7 @@ const stallTime = 10 * time.Millisecond
 
 // flow is data on its way to a receive queue.
 type flow struct {
-	to    int                 // the receiving socket
+	to    int                 // the receiving socket, -1 if it is not at hand
 	left  func() (int, error) // bytes that have not arrived
 	spill func() error        // gets at them in another way; nil if there is none
 	name  string              // who sends to whom
@@ -65,7 +65,7 @@ func (f *flow) advance() error {
 	if n != f.before {
 		f.before, f.moved = n, now
 	}
-	if now.Sub(f.moved) < stallTime {
+	if f.to < 0 || now.Sub(f.moved) < stallTime {
 		return nil
 	}
 	f.moved = now

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"golang.org/x/sys/unix"
 )
 
 // Socket is a connected socket of a program that stands still.
@@ -86,6 +88,38 @@ func (s *Set) flows() []*flow {
 		out = append(out, f)
 	}
 	return out
+}
+
+// SettleWith waits until everything that some of the lone ends have sent has
+// arrived at the other side, where somebody does the same: all owners there stand
+// still too.
+func (s *Set) SettleWith(ends map[End]bool) error {
+	room := maxSend()
+	var flows []*flow
+	for _, x := range s.Sockets {
+		if !ends[x.End] || !x.Alive() {
+			continue
+		}
+		queued, err := unix.IoctlGetInt(x.FD, unix.SIOCINQ)
+		if err == nil && queued > 0 { // more may wait for room
+			err = widen(x.FD, queued/8*9+room)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", x.Owner, err)
+		}
+		flows = append(flows, &flow{to: -1, left: func() (int, error) { announce(x.FD); return unacknowledged(x.FD) },
+			name: "from " + x.Owner + " to " + x.Remote.String()})
+	}
+	return arrive(flows)
+}
+
+// Announce tells the peers of some ends about the room that there is for them.
+func (s *Set) Announce(ends map[End]bool) {
+	for _, x := range s.Sockets {
+		if ends[x.End] {
+			announce(x.FD)
+		}
+	}
 }
 
 // flow is one that is to arrive in x.

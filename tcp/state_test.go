@@ -85,3 +85,16 @@ func TestParseInetDiag(t *testing.T) {
 		t.Error("a short answer is taken")
 	}
 }
+
+func TestParseEnd(t *testing.T) {
+	for _, text := range []string{"127.0.0.1:80 127.0.0.1:4000 boot/1", "[::1]:80 [::1]:4000 ", "192.0.2.1:1 192.0.2.2:2 "} {
+		if e, err := ParseEnd(text); err != nil || e.String() != text {
+			t.Errorf("%q is read as %q (%v)", text, e, err)
+		}
+	}
+	for _, text := range []string{"", "127.0.0.1:80 127.0.0.1:4000", "127.0.0.1 127.0.0.1:4000 ", "a b c", "1 2 3 4"} {
+		if e, err := ParseEnd(text); err == nil {
+			t.Errorf("%q is read as %q", text, e)
+		}
+	}
+}

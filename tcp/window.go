@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"fmt"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,6 +34,15 @@ func widen(fd, room int) error {
 		return fmt.Errorf("widen the receive buffer: %w", err)
 	}
 	return nil
+}
+
+// maxSend is how much a send buffer can hold (net.ipv4.tcp_wmem, tcp(7)).
+func maxSend() int {
+	n := 4 << 20
+	if b, err := os.ReadFile("/proc/sys/net/ipv4/tcp_wmem"); err == nil {
+		fmt.Sscan(string(b), new(int), new(int), &n)
+	}
+	return n
 }
 
 // announce makes the kernel tell the peer about the room that there is: it looks

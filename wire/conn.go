@@ -81,5 +81,8 @@ func (c *Conn) readLine() (string, error) {
 // Close ends the connection.
 func (c *Conn) Close() error { return c.c.Close() }
 
+// LocalAddr is this side's address.
+func (c *Conn) LocalAddr() net.Addr { return c.c.LocalAddr() }
+
 // RemoteAddr names the peer.
 func (c *Conn) RemoteAddr() net.Addr { return c.c.RemoteAddr() }

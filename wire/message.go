@@ -72,6 +72,17 @@ func (m Message) Get(key string) string {
 	return v
 }
 
+// All returns every value of a key.
+func (m Message) All(key string) []string {
+	var out []string
+	for _, a := range m.Args {
+		if a.Key == key {
+			out = append(out, a.Value)
+		}
+	}
+	return out
+}
+
 // Int returns the value of key as a number, or def when it is absent or none.
 func (m Message) Int(key string, def int) int {
 	v, ok := m.Lookup(key)
