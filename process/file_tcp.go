@@ -137,6 +137,13 @@ func (t *Traffic) socket(fd int, net string, ino uint64, owner string) (bool, er
 	if err != nil || !s.stream() {
 		return false, err
 	}
+	// What is left of the program's sockets when it dies must not keep a restart from
+	// its ports for the minute of TIME_WAIT: all sockets of a port have to agree (socket(7)).
+	if s.Listen || s.Remote != nil {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+			return false, fmt.Errorf("set SO_REUSEADDR: %w", err)
+		}
+	}
 	if s.Listen {
 		at, _ := tcp.ParseAddr(s.Local)
 		t.Listeners = append(t.Listeners, tcp.Listener{Domain: s.Domain, Local: at})
