@@ -89,6 +89,7 @@ func (r *Restored) openLost(f *File) (int, error) {
 	if s.Domain == unix.AF_UNIX {
 		var peer int
 		if fd, peer, err = r.main.Socketpair(s.Domain, s.Type, 0); err == nil {
+			r.refill(peer, f)
 			err = r.main.Close(peer)
 		}
 	} else {
@@ -97,7 +98,9 @@ func (r *Restored) openLost(f *File) (int, error) {
 	if err != nil {
 		return -1, nil
 	}
-	r.opt.Warn("the connection of the socket at fd %d is lost", f.FD)
+	if s.Domain != unix.AF_UNIX || s.PeerIno != 0 { // else it had ended before
+		r.opt.Warn("the connection of the socket at fd %d is lost", f.FD)
+	}
 	return r.setFlags(fd, f)
 }
 
