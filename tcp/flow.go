@@ -13,7 +13,7 @@ import (
 const settleTime = 5 * time.Second
 
 // stallTime is how long nothing may arrive before a buffer is taken to be full.
-const stallTime = 10 * time.Millisecond
+const stallTime = 20 * time.Millisecond
 
 // flow is data on its way to a receive queue.
 type flow struct {
@@ -69,7 +69,7 @@ func (f *flow) advance() error {
 		return nil
 	}
 	f.moved = now
-	if f.spill != nil && f.room > 0 {
+	if f.spill != nil && f.room == 0 && canWiden(f.to) {
 		f.over = true
 		return f.spill()
 	}
@@ -85,7 +85,7 @@ func (f *flow) makeRoom(n int) error {
 	// The kernel closes the window at a sixteenth of the buffer (__tcp_select_window),
 	// and small segments take more room than they have data: what does not help is
 	// doubled.
-	f.room = min(max(2*f.room, (queued+n)/8*9+128<<10), 1<<30)
+	f.room = min(max(2*f.room, (queued+n)/16*17+192<<10), 1<<30)
 	if err := widen(f.to, f.room); err != nil {
 		return err
 	}
@@ -93,8 +93,13 @@ func (f *flow) makeRoom(n int) error {
 	return nil
 }
 
-// Send puts data on its way to the socket to, the other end of from.
-func Send(from, to int, data []byte) error { return put(from, to, data, false) }
+// Send puts data on its way to the socket to, the other end of from. Both are new.
+func Send(from, to int, data []byte) error {
+	if err := warmUp(from, to, len(data)); err != nil {
+		return err
+	}
+	return put(from, to, data, false)
+}
 
 // put sends data and, if asked to, waits until all has arrived.
 func put(from, to int, data []byte, arrived bool) error {

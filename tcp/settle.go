@@ -94,7 +94,7 @@ func (s *Set) flows() []*flow {
 // arrived at the other side, where somebody does the same: all owners there stand
 // still too.
 func (s *Set) SettleWith(ends map[End]bool) error {
-	room := maxSend()
+	room := largest("tcp_wmem")
 	var flows []*flow
 	for _, x := range s.Sockets {
 		if !ends[x.End] || !x.Alive() {

@@ -173,3 +173,20 @@ func settle(t *testing.T, a, b *Socket, spill bool) {
 		t.Errorf("SO_RCVLOWAT is %d", n)
 	}
 }
+
+// TestReset: a connection that has lost data is broken for both.
+func TestReset(t *testing.T) {
+	a, b := connection(t, unix.AF_INET6, six)
+	if err := reset(a.FD); err != nil {
+		t.Fatal(err)
+	}
+	if err := await(b.FD, unix.POLLRDHUP, time.Now().Add(5*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unix.Read(b.FD, make([]byte, 1)); err != unix.ECONNRESET {
+		t.Errorf("the other end reads: %v", err)
+	}
+	if st := stateOf(t, a.FD); st.Code != closed {
+		t.Errorf("this end is in state %d", st.Code)
+	}
+}

@@ -36,13 +36,25 @@ func widen(fd, room int) error {
 	return nil
 }
 
-// maxSend is how much a send buffer can hold (net.ipv4.tcp_wmem, tcp(7)).
-func maxSend() int {
+// largest is the most that a buffer can hold (net.ipv4.tcp_rmem and tcp_wmem,
+// tcp(7)).
+func largest(name string) int {
 	n := 4 << 20
-	if b, err := os.ReadFile("/proc/sys/net/ipv4/tcp_wmem"); err == nil {
+	if b, err := os.ReadFile("/proc/sys/net/ipv4/" + name); err == nil {
 		fmt.Sscan(string(b), new(int), new(int), &n)
 	}
 	return n
+}
+
+// spare is more than what was in flight can need more when it is sent again: the
+// last segments may not fit as they did.
+const spare = 1 << 20
+
+// canWiden tells whether the receive buffer can be made larger by the spare room.
+// SO_RCVLOWAT goes up to half of the largest size.
+func canWiden(fd int) bool {
+	size, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
+	return err == nil && size+spare <= largest("tcp_rmem")/2
 }
 
 // announce makes the kernel tell the peer about the room that there is: it looks
