@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mana/manifest"
+	"mana/pidns"
 	"mana/process"
 	"mana/splitproc"
 	"mana/tcp"
@@ -92,6 +93,12 @@ func (f *family) take() (failed *program, err error) {
 	if err = process.Link(snaps); err == nil && f.mpi != nil {
 		err = f.noteMPI(user)
 	}
+	if err == nil {
+		err = process.NoteSysV(snaps, f.sysv())
+	}
+	if err == nil {
+		err = errors.Join(process.NotePtys(snaps), process.NoteMQueues(snaps))
+	}
 	if err != nil {
 		return f.roots[0], errors.Join(err, f.thaw(true))
 	}
@@ -107,6 +114,17 @@ func (f *family) letGo() error {
 		}
 	}
 	return f.thaw(false)
+}
+
+// sysv says which System V IPC objects are the programs'.
+func (f *family) sysv() process.SysVScope {
+	switch {
+	case f.mpi != nil:
+		return process.SysVAttached
+	case pidns.OwnIPC():
+		return process.SysVAll
+	}
+	return process.SysVUsed
 }
 
 // stopAll stops all processes, and those that are started while the first are
@@ -194,7 +212,7 @@ func (f *family) stop(p *program) error {
 }
 
 func (f *family) freeze(s *snapshot) (err error) {
-	o := process.Options{SeccompFilters: ownFilters(), Children: true}
+	o := process.Options{SeccompFilters: ownFilters(), Children: true, OpenFiles: f.a.cfg.OpenFiles}
 	switch {
 	case f.mpi == nil:
 		s.frozen, err = process.Freeze(s.p.pid, o)

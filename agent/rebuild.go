@@ -20,8 +20,9 @@ func (r *Restart) rebuild(a *agent, all saved, conn *wire.Conn) ([]*process.Rest
 	}
 	defer sockets.Close()
 	opt := process.RestoreOptions{
-		SetTIDs: r.Numbers == KeepNumbers, DropCaps: pidns.Inside() && os.Geteuid() != 0, DieWithParent: true,
-		Stdio: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, NoTruncate: r.NoTruncate, TailDir: r.Images[0].Dir, Warn: a.warn,
+		SetTIDs: r.Numbers == KeepNumbers, OwnIPC: pidns.OwnIPC(), DropCaps: pidns.Inside() && os.Geteuid() != 0, DieWithParent: true,
+		Stdio: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, NoTruncate: r.NoTruncate,
+		Overwrite: a.cfg.Overwrite || os.Getenv("DMTCP_ALLOW_OVERWRITE_WITH_CKPTED_FILES") == "1", TailDir: r.Images[0].Dir, Warn: a.warn,
 		Connections: sockets,
 	}
 	restored, err := r.restore(a, all, opt)

@@ -1,11 +1,9 @@
 package agent
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -103,12 +101,12 @@ func (r *Restart) Run(cfg Config) int {
 		if err == nil {
 			a.tracer.Do(func() error { r.modifyEnv(a, all); return nil })
 		}
-		saved.close()
 		done <- rebuilt{all, err}
 	}()
 	restored, err := a.awaitResume(done)
 	close(over)
 	if err == nil {
+		saved.close() // nobody reads them any more
 		err = a.tracer.Do(func() error { return resume(restored) })
 	}
 	if err != nil {
@@ -133,88 +131,6 @@ func (r *Restart) advise(err error) error {
 		}
 	}
 	return err
-}
-
-// saved are the opened images, parents before their children.
-type saved []opened
-
-type opened struct {
-	process.Saved
-	image *image.Image
-}
-
-func (all saved) close() {
-	for _, o := range all {
-		o.image.Close()
-	}
-}
-
-// load opens the images and orders them, r.Images too.
-func (r *Restart) load() (saved, error) {
-	var all saved
-	for _, s := range r.Images {
-		o, err := s.open()
-		if err != nil {
-			all.close()
-			return nil, fmt.Errorf("restart from %s: %w", s.Path, err)
-		}
-		all = append(all, o)
-	}
-	pids := make(map[int]int)
-	for i, o := range all {
-		pids[o.State.PID] = i
-	}
-	depth := func(o opened) int {
-		n := 0
-		for i, ok := pids[o.State.PPID]; ok && n <= len(all); i, ok = pids[o.State.PPID] {
-			o = all[i]
-			n++
-		}
-		return n
-	}
-	order := make([]int, len(all))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(x, y int) int { return depth(all[x]) - depth(all[y]) })
-	images, sorted := make([]Saved, len(all)), make(saved, len(all))
-	for to, from := range order {
-		images[to], sorted[to] = r.Images[from], all[from]
-	}
-	r.Images = images
-	return sorted, nil
-}
-
-func (s Saved) open() (opened, error) {
-	im, err := image.Open(s.Path)
-	if err != nil {
-		return opened{}, err
-	}
-	st := new(process.State)
-	if s.Sum != "" && s.Sum != im.Checksum {
-		err = fmt.Errorf("%w: its checksum is not the one that the manifest has", image.ErrDamaged)
-	} else if err = json.Unmarshal(im.Metadata, st); err != nil {
-		err = fmt.Errorf("%w: %w", image.ErrDamaged, err)
-	}
-	if err != nil {
-		im.Close()
-		return opened{}, err
-	}
-	return opened{process.Saved{State: st, Memory: im}, im}, nil
-}
-
-// Threads lists the saved thread numbers, nil if the image cannot be read.
-func (s Saved) Threads() []int {
-	o, err := s.open()
-	if err != nil {
-		return nil
-	}
-	defer o.image.Close()
-	var tids []int
-	for _, t := range o.State.Threads {
-		tids = append(tids, t.TID)
-	}
-	return tids
 }
 
 // awaitResume waits until the programs are rebuilt and the coordinator says

@@ -17,6 +17,8 @@ type Settings struct {
 	UniqueNames bool `json:"unique_names,omitempty"` // a directory per generation, none replaced
 	ModifyEnv   bool `json:"modify_env,omitempty"`   // a restart applies dmtcp_env.txt
 	Pathvirt    bool `json:"pathvirt,omitempty"`     // a restart applies DMTCP_PATH_MAPPING
+	OpenFiles   bool `json:"open_files,omitempty"`   // the contents of open files are saved
+	Overwrite   bool `json:"overwrite,omitempty"`    // and replace those that differ
 }
 
 func (s Settings) save() json.RawMessage {

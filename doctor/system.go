@@ -86,7 +86,7 @@ func namespaces() finding {
 	if pidns.MaySetTIDs() {
 		return f
 	}
-	if _, _, err := pidns.Run(0); err != nil {
+	if _, _, err := pidns.Run(pidns.Options{}); err != nil {
 		return finding{f.Name, warn, fmt.Sprintf("a restarted program gets new process numbers if its own are taken: %v", err),
 			"permit user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns=0); MPI jobs do not need them"}
 	}

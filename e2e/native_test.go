@@ -40,7 +40,7 @@ func TestNative(t *testing.T) {
 
 // TestNativePlain is TestNative for the programs without MPI.
 func TestNativePlain(t *testing.T) {
-	for _, p := range slices.Concat(plains, trees) {
+	for _, p := range slices.Concat(plains, trees, ipcs) {
 		t.Run(p.String(), func(t *testing.T) {
 			spec, err := p.spec(p.steps, 0)
 			first := native(t, spec, err)

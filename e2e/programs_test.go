@@ -141,6 +141,7 @@ var plains = []plainProgram{
 	{name: "count.static", steps: 100},
 	{name: "threads", steps: 20},
 	{name: "state", steps: 10, dir: true},
+	{name: "numbers", steps: 50},
 	{name: "gocount", steps: 50},
 	{name: "threads.py", steps: 50},
 }
@@ -153,6 +154,8 @@ var trees = []plainProgram{
 	{name: "odds", steps: 20},
 	{name: "tcp", steps: 20},
 	{name: "tcp.py", steps: 20},
+	{name: "pty", steps: 20},
+	{name: "session", steps: 20},
 }
 
 func (p plainProgram) spec(steps, pauseUS int) (harness.Spec, error) {

@@ -61,7 +61,8 @@ func start(name string, o *options, failure int) int {
 		return cli.Die(name, failure, err)
 	}
 	cfg := agent.Config{Name: name, Dial: place.Dial, CkptDir: dir, Interval: interval, MTBF: o.MTBF, Rank: -1, Quiet: o.Quiet,
-		Codec: o.Codec(), Keep: o.Keep, Settings: agent.Settings{UniqueNames: o.UniqueNames && !o.NoUniqueNames, ModifyEnv: o.ModifyEnv, Pathvirt: o.Pathvirt}}
+		Codec: o.Codec(), Keep: o.Keep, Settings: agent.Settings{UniqueNames: o.UniqueNames && !o.NoUniqueNames, ModifyEnv: o.ModifyEnv, Pathvirt: o.Pathvirt,
+			OpenFiles: o.CkptOpenFiles, Overwrite: o.AllowOverwrite}}
 	if o.MPI || o.KernelLoader || strings.HasPrefix(name, "mana") {
 		cfg.Rank, cfg.NRanks = agent.RankFromEnv()
 	}

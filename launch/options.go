@@ -36,8 +36,8 @@ type options struct {
 	cli.Common
 	Join
 	cli.Legacy
-	CkptOpenFiles  bool     `name:"ckpt-open-files" aliases:"checkpoint-open-files" hidden:""`
-	AllowOverwrite bool     `name:"allow-file-overwrite" hidden:""`
+	CkptOpenFiles  bool     `name:"checkpoint-open-files" aliases:"ckpt-open-files" env:"DMTCP_CKPT_OPEN_FILES" help:"Save the contents of the user's open files too."`
+	AllowOverwrite bool     `name:"allow-file-overwrite" env:"DMTCP_ALLOW_OVERWRITE_WITH_CKPTED_FILES" help:"At a restart let saved files replace those that have changed (a copy is kept)."`
 	UniqueNames    bool     `name:"enable-unique-checkpoint-filenames" env:"DMTCP_UNIQUE_CKPT_PLUGIN" help:"Put each checkpoint into a directory of its own and keep all."`
 	NoUniqueNames  bool     `name:"disable-unique-checkpoint-filenames" help:"Replace a checkpoint by the next (default)."`
 	ModifyEnv      bool     `help:"At a restart change the program's environment as dmtcp_env.txt beside the images says."`

@@ -28,32 +28,43 @@ func Enter() {
 		keep(stage, arg)
 	}
 	if stage == stageRun {
+		ownIPC = arg == withIPC
 		unix.CloseOnExec(pipeFD)
 		os.Unsetenv(variable)
 		report("ready")
 		return
 	}
-	highest, err := strconv.Atoi(arg)
+	o, err := parseOptions(arg)
 	if err == nil {
-		err = setUp(highest)
+		err = setUp(o)
 	}
 	if err == nil {
-		os.Setenv(variable, stageRun+":")
+		next := stageRun + ":"
+		if o.IPC {
+			next += withIPC
+		}
+		os.Setenv(variable, next)
 		err = syscall.Exec("/proc/self/exe", os.Args, os.Environ())
 	}
 	report("failed " + strings.ReplaceAll(err.Error(), "\n", " "))
 	os.Exit(1)
 }
 
+// withIPC is the argument of stageRun if there is an ipc namespace.
+const withIPC = "ipc"
+
 // setUp mounts a /proc that shows the new pid namespace and lets numbers begin
-// above highest.
-func setUp(highest int) error {
+// above the highest.
+func setUp(o Options) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
 	// Refused where the present /proc is partly covered, as in many containers.
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mount a new /proc: %w", err)
+	}
+	if o.IPC { // where there is none, or it may not be covered, queues have their names all the same
+		_ = unix.Mount("mqueue", "/dev/mqueue", "mqueue", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
 	}
 	b, err := os.ReadFile("/proc/sys/kernel/pid_max")
 	if err != nil {
@@ -63,7 +74,7 @@ func setUp(highest int) error {
 	if err != nil {
 		return fmt.Errorf("kernel.pid_max: %w", err)
 	}
-	first := highest + 1000
+	first := o.Highest + 1000
 	if first > top-1000 {
 		first = 300 // below this the kernel does not reuse numbers (RESERVED_PIDS)
 	}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -99,7 +98,7 @@ func startKeeper(name string, highest int) error {
 		return err
 	}
 	defer r.Close()
-	cmd := command(stageKeep, highest, w)
+	cmd := command(stageKeep, Options{Highest: highest}, w)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = nil, nil, nil
 	cmd.ExtraFiles = append(cmd.ExtraFiles, socket)
 	cmd.SysProcAttr.Pdeathsig = 0 // the others may outlive this command
@@ -183,9 +182,9 @@ func reapAll() {
 func keep(stage, arg string) {
 	var err error
 	if stage == stageKeep {
-		var highest int
-		if highest, err = strconv.Atoi(arg); err == nil {
-			err = setUp(highest)
+		var o Options
+		if o, err = parseOptions(arg); err == nil {
+			err = setUp(o)
 		}
 		if err == nil {
 			os.Setenv(variable, stageServe+":")

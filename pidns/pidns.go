@@ -26,7 +26,7 @@ import (
 )
 
 // The inner process learns from this variable what it is: a stage, and the
-// number from which on new processes are to be numbered.
+// Options.
 const variable = "MANA_PIDNS"
 
 // pipeFD is where the process that is 1 in its namespace reports to the outer one.
@@ -48,16 +48,41 @@ const (
 // had on this system; nothing has happened then.
 var ErrUnavailable = errors.New("no pid namespace")
 
+// String is what parseOptions reads.
+func (o Options) String() string { return fmt.Sprintf("%d,%t", o.Highest, o.IPC) }
+
+func parseOptions(s string) (o Options, err error) {
+	highest, ipc, _ := strings.Cut(s, ",")
+	if o.Highest, err = strconv.Atoi(highest); err == nil {
+		o.IPC, err = strconv.ParseBool(ipc)
+	}
+	if err != nil {
+		return o, fmt.Errorf("%s: %w", variable, err)
+	}
+	return o, nil
+}
+
 // Inside tells whether this process is the inner one.
 func Inside() bool { return inside }
 
 var inside = os.Getpid() == 1 && strings.HasPrefix(os.Getenv(variable), stageRun) ||
 	strings.HasPrefix(os.Getenv(variable), stageJoin)
 
+// OwnIPC tells whether it has an ipc namespace for itself and its programs.
+func OwnIPC() bool { return ownIPC }
+
+var ownIPC bool
+
+// Options say what the namespaces are to be like.
+type Options struct {
+	Highest int  // process numbers up to it are kept free
+	IPC     bool // there is an ipc namespace too
+}
+
 // Run starts this command again in the namespaces and returns when that has
 // ended: with the status to exit with and, if a signal ended the program, that
-// signal. Process numbers up to highest are kept free in them.
-func Run(highest int) (status int, sig syscall.Signal, err error) {
+// signal.
+func Run(o Options) (status int, sig syscall.Signal, err error) {
 	// PDEATHSIG follows the thread that forked.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -66,7 +91,7 @@ func Run(highest int) (status int, sig syscall.Signal, err error) {
 		return 0, 0, err
 	}
 	defer r.Close()
-	cmd := command(stageMount, highest, w)
+	cmd := command(stageMount, o, w)
 	signals := make(chan os.Signal, 64)
 	signal.Notify(signals, forwarded()...)
 	defer signal.Stop(signals)
@@ -82,15 +107,18 @@ func Run(highest int) (status int, sig syscall.Signal, err error) {
 }
 
 // command is this command, to be run in the new namespaces.
-func command(stage string, highest int, w *os.File) *exec.Cmd {
+func command(stage string, o Options, w *os.File) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = os.Args
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s:%d", variable, stage, highest))
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s:%s", variable, stage, o))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.ExtraFiles = []*os.File{w}
 	attr := &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS,
 		Pdeathsig:  syscall.SIGKILL,
+	}
+	if o.IPC {
+		attr.Cloneflags |= unix.CLONE_NEWIPC
 	}
 	if !capable(unix.CAP_SYS_ADMIN) || !ownsPIDs() {
 		attr.Cloneflags |= unix.CLONE_NEWUSER

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	if Inside() {
 		os.Exit(inner(role))
 	}
-	status, sig, err := Run(5000)
+	status, sig, err := Run(Options{Highest: 5000})
 	if errors.Is(err, ErrUnavailable) {
 		fmt.Println("unavailable:", err)
 		os.Exit(77)

@@ -16,18 +16,22 @@ import (
 // collector fills a State in two parts: what changes as soon as the program runs
 // on is read while it is stopped, the rest from the snapshot.
 type collector struct {
-	f     *Frozen
-	pid   int
-	st    *State
-	files []captured // contents of files, by index in st.Files
+	f         *Frozen
+	pid       int
+	st        *State
+	files     []captured // contents of files, by index in st.Files
+	keptFiles uint64     // bytes in files with a name
+	// segments are contents of shared memory that no process has attached.
+	segments []captured
 }
 
 // captured is data that was copied while the program was stopped.
 type captured struct {
-	vma  int // index in State.VMAs, or -1
-	file int // index in State.Files, or -1
-	addr uint64
-	data []byte
+	vma     int // index in State.VMAs, or -1
+	file    int // index in State.Files, or -1
+	segment int // index in State.SysV.Segments, if neither
+	addr    uint64
+	data    []byte
 }
 
 // stopped reads everything that must be read now.

@@ -16,6 +16,7 @@ import (
 type openFile struct {
 	File
 	info []byte // fdinfo
+	uid  uint32 // of the file
 	dup  int    // our own copy of the descriptor, -1 until needed
 }
 
@@ -34,6 +35,7 @@ var fileReaders = map[FileKind]func(*collector, *openFile) error{
 	FileSignalFD: (*collector).signalfd,
 	FileInotify:  (*collector).inotify,
 	FilePIDFD:    (*collector).pidfdTarget,
+	FileMQueue:   (*collector).mqueue,
 }
 
 // descriptors reads the table of open files.
@@ -100,7 +102,7 @@ func (c *collector) openFile(fd int) (*openFile, error) {
 		return nil, err
 	}
 	o.Dev, o.Inode, o.Rdev, o.Mode = st.Dev, st.Ino, st.Rdev, st.Mode
-	o.Size, o.MtimeNs = st.Size, st.Mtim.Nano()
+	o.Size, o.MtimeNs, o.uid = st.Size, st.Mtim.Nano(), st.Uid
 	if o.info, err = readProc(c.pid, "fdinfo/"+strconv.Itoa(fd)); err != nil {
 		return nil, err
 	}
@@ -108,6 +110,9 @@ func (c *collector) openFile(fd int) (*openFile, error) {
 		return nil, err
 	}
 	o.Kind = fileKind(o.Link, st.Mode, st.Rdev, o.Flags)
+	if o.Kind == FileRegular && isMQueue(path) {
+		o.Kind = FileMQueue
+	}
 	if path, cut := strings.CutSuffix(o.Link, " (deleted)"); strings.HasPrefix(o.Link, "/") {
 		o.Path, o.Deleted = path, cut && st.Nlink == 0
 	}

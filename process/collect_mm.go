@@ -44,6 +44,11 @@ func (c *collector) layout() error {
 		return err
 	}
 	c.st.PPID, c.st.PGID, c.st.SID = number(f[4]), number(f[5]), number(f[6])
+	c.st.Terminal = terminal(f)
+	c.st.AgentPGID = unix.Getpgrp()
+	if c.st.AgentSID, err = unix.Getsid(0); err != nil {
+		return fmt.Errorf("getsid: %w", err)
+	}
 	at := func(i int) uint64 {
 		if i >= len(f) {
 			return 0

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // The files of this file show all their state in fdinfo (proc_pid_fdinfo(5)).
@@ -86,35 +84,5 @@ func parseWatch(l string) (Watch, bool) {
 
 func (c *collector) pidfdTarget(o *openFile) error {
 	o.PIDFD = number(fields(o.info)["Pid"])
-	return nil
-}
-
-// tty reads the settings of a terminal.
-func (c *collector) tty(o *openFile) error {
-	fd, err := c.copyOf(o)
-	if err != nil {
-		return err
-	}
-	o.TTY = &TTY{}
-	if t, err := unix.IoctlGetTermios(fd, unix.TCGETS); err == nil {
-		o.TTY.Termios = termiosBytes(t)
-	}
-	if w, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ); err == nil {
-		o.TTY.Winsize = winsizeBytes(w)
-	}
-	b, err := readProc(c.pid, "stat")
-	if err != nil {
-		return err
-	}
-	f, err := parseStat(b)
-	if err != nil {
-		return err
-	}
-	// Field 7 is the controlling terminal as minor, major, minor bits.
-	n := uint64(number(f[7]))
-	o.TTY.Controlling = n != 0 && makedev(n>>8&0xfff, n&0xff|n>>12&^uint64(0xff)&0xfffff) == o.Rdev
-	if o.TTY.Controlling {
-		o.TTY.Foreground = number(f[8])
-	}
 	return nil
 }

@@ -29,6 +29,8 @@ type Options struct {
 	SeccompFilters int
 	// Full saves unmodified pages of private file mappings too.
 	Full bool
+	// OpenFiles saves the contents of the user's open files too.
+	OpenFiles bool
 	// NoFork saves from the stopped process itself instead of from a
 	// copy-on-write child.
 	NoFork bool

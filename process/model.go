@@ -13,6 +13,9 @@ type State struct {
 	PPID        int       `json:"ppid"`
 	PGID        int       `json:"pgid"`
 	SID         int       `json:"sid"`
+	Terminal    *Terminal `json:"terminal,omitempty"` // the controlling one
+	AgentSID    int       `json:"agent_sid,omitempty"`
+	AgentPGID   int       `json:"agent_pgid,omitempty"`
 	Exe         FileID    `json:"exe"`
 	Comm        string    `json:"comm"`
 	Argv        []string  `json:"argv"` // for people; the program's own copy is in its memory
@@ -49,6 +52,9 @@ type State struct {
 
 	// LowerHalf are the address ranges whose mappings are not part of the state.
 	LowerHalf []task.Range `json:"lower_half,omitempty"`
+	// SysV are the System V IPC objects of all processes that were saved together.
+	SysV *SysV `json:"sysv,omitempty"`
+
 	// MPI belongs to the agent: rank, number of ranks and the like.
 	MPI json.RawMessage `json:"mpi,omitempty"`
 	// Settings belong to the agent too: what a restart is to keep up.
@@ -224,6 +230,7 @@ const (
 	FileInotify  FileKind = "inotify"
 	FileMemFD    FileKind = "memfd"
 	FilePIDFD    FileKind = "pidfd"
+	FileMQueue   FileKind = "mqueue"
 	FilePath     FileKind = "o_path"
 	FileOther    FileKind = "other" // restored as closed, with a warning
 )
@@ -251,7 +258,8 @@ type File struct {
 	Deleted  bool     `json:"deleted,omitempty"`
 	AtEnd    bool     `json:"at_end,omitempty"` // written sequentially: position = size, or O_APPEND
 	SharedID string   `json:"shared_id,omitempty"`
-	Contents []Run    `json:"contents,omitempty"` // of a deleted file, memfd or socket; Addr = position in it
+	Contents []Run    `json:"contents,omitempty"` // of a deleted file, memfd or socket, or if Kept; Addr = position in it
+	Kept     bool     `json:"kept,omitempty"`     // a file with a name whose contents were to be saved too
 	Data     []byte   `json:"data,omitempty"`     // bytes in a pipe
 	Owner    *Owner   `json:"owner,omitempty"`
 	Locks    []Lock   `json:"locks,omitempty"`
@@ -266,6 +274,7 @@ type File struct {
 	Socket   *Socket   `json:"socket,omitempty"`
 	TTY      *TTY      `json:"tty,omitempty"`
 	PIDFD    int       `json:"pidfd,omitempty"`
+	MQueue   *MQueue   `json:"mqueue,omitempty"`
 }
 
 // Owner is F_SETOWN_EX and F_SETSIG.
@@ -321,18 +330,4 @@ type Watch struct {
 	Inode uint64 `json:"ino"`
 	Dev   uint64 `json:"sdev"`
 	Path  string `json:"path,omitempty"` // empty if it could not be found
-}
-
-// MemFD is a memfd.
-type MemFD struct {
-	Name  string `json:"name"`
-	Seals int    `json:"seals"`
-}
-
-// TTY are the settings of a terminal.
-type TTY struct {
-	Termios     []byte `json:"termios"`
-	Winsize     []byte `json:"winsize"`
-	Controlling bool   `json:"controlling"`
-	Foreground  int    `json:"foreground_pgid"`
 }

@@ -90,6 +90,10 @@ func (p *planner) run() error {
 	for _, k := range p.s.c.files {
 		st.Files[k.file].Contents = append(st.Files[k.file].Contents, p.put(k.addr, k.data))
 	}
+	for _, k := range p.s.c.segments {
+		g := &st.SysV.Segments[k.segment]
+		g.Contents = append(g.Contents, p.put(k.addr, k.data))
+	}
 	return nil
 }
 

@@ -22,6 +22,8 @@ type RestoreOptions struct {
 	// DropCaps takes from the program all capabilities at the end. It is set
 	// where the agent has them only to rebuild it.
 	DropCaps bool
+	// OwnIPC says that the ipc namespace is there for the saved processes alone.
+	OwnIPC bool
 	// DieWithParent kills the program when the tracing thread ends.
 	DieWithParent bool
 	// Stdio replaces terminals, and pipes and sockets that led out of the saved
@@ -29,6 +31,8 @@ type RestoreOptions struct {
 	Stdio [3]*os.File
 	// NoTruncate leaves files alone that have grown since the checkpoint.
 	NoTruncate bool
+	// Overwrite lets saved files take the place of present ones that differ.
+	Overwrite bool
 	// TailDir takes the tails cut off such files.
 	TailDir string
 	// Connections are the sockets of TCP connections; without them those between the
@@ -46,18 +50,21 @@ type Restored struct {
 	opt   RestoreOptions
 	keep  []int
 	fam   *family
-	sock  int // to receive what other processes share, above fdBase
+	sock  int // to receive what others have made, finally above fdBase
 	gate  task.Range
 	main  *task.Task
+	ghost bool // a stand-in for a leader that has ended
 	// fdBase is above every descriptor of the saved process and to keep; what the rebuilding
 	// itself needs lies from here on and is closed at the end.
-	fdBase   int
-	stdioFDs [3]int              // the restarter's standard descriptors, above fdBase
-	shared   map[string]int      // SharedID -> descriptor of the object, above fdBase
-	pipes    map[uint64]pipeEnds // by inode
-	pairs    map[uint64]int      // second ends of socket pairs, by inode, above fdBase
-	kept     map[int]int         // of keep, to their present numbers
-	written  []*File             // files open for writing, for CutBack
+	fdBase      int
+	stdioFDs    [3]int              // the restarter's standard descriptors, above fdBase
+	shared      map[string]int      // SharedID -> descriptor of the object, above fdBase
+	pipes       map[uint64]pipeEnds // by inode
+	pairs       map[uint64]int      // second ends of socket pairs, by inode, above fdBase
+	attachments map[uint64]bool     // of System V shared memory, by address
+	kept        map[int]int         // of keep, to their present numbers
+	replaced    []*File             // files that get their saved contents, for CutBack
+	written     []*File             // files open for writing, for CutBack
 }
 
 // Restore rebuilds one saved process in a new one; see RestoreTree.

@@ -32,6 +32,7 @@ func init() {
 		FileMemFD:    (*Restored).openMemFD,
 		FileSocket:   (*Restored).openSocket,
 		FilePIDFD:    (*Restored).openPIDFD,
+		FileMQueue:   (*Restored).openMQueue,
 	}
 }
 
@@ -42,26 +43,8 @@ func (r *Restored) restoreFiles() error {
 	for i := range r.State.Files {
 		r.fdBase = max(r.fdBase, r.State.Files[i].FD+1)
 	}
-	for fd := range 3 {
-		n, err := r.main.Fcntl(fd, unix.F_DUPFD, uint64(r.fdBase))
-		if err != nil {
-			return fmt.Errorf("move fd %d: %w", fd, err)
-		}
-		r.stdioFDs[fd] = int(n)
-	}
-	if r.fam.sock[1] >= 0 {
-		n, err := r.main.Fcntl(r.fam.sockFD, unix.F_DUPFD, uint64(r.fdBase))
-		if err != nil {
-			return fmt.Errorf("move fd %d: %w", r.fam.sockFD, err)
-		}
-		r.sock = int(n)
-	}
-	for _, fd := range r.keep {
-		n, err := r.main.Fcntl(fd, unix.F_DUPFD, uint64(r.fdBase))
-		if err != nil {
-			return fmt.Errorf("keep fd %d of the launcher: %w", fd, err)
-		}
-		r.kept[fd] = int(n)
+	if err := r.moveAside(); err != nil {
+		return err
 	}
 	if err := r.main.CloseRange(0, uint32(r.fdBase-1)); err != nil {
 		return fmt.Errorf("close inherited descriptors: %w", err)
@@ -77,6 +60,30 @@ func (r *Restored) restoreFiles() error {
 		if err := r.finishFile(&r.State.Files[i]); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// moveAside moves what came with the husk above fdBase.
+func (r *Restored) moveAside() error {
+	for fd := range 3 {
+		n, err := r.main.Fcntl(fd, unix.F_DUPFD, uint64(r.fdBase))
+		if err != nil {
+			return fmt.Errorf("move fd %d: %w", fd, err)
+		}
+		r.stdioFDs[fd] = int(n)
+	}
+	sock, err := r.main.Fcntl(r.fam.sockFD, unix.F_DUPFD, uint64(r.fdBase))
+	if err != nil {
+		return fmt.Errorf("move fd %d: %w", r.fam.sockFD, err)
+	}
+	r.sock = int(sock)
+	for _, fd := range r.keep {
+		n, err := r.main.Fcntl(fd, unix.F_DUPFD, uint64(r.fdBase))
+		if err != nil {
+			return fmt.Errorf("keep fd %d of the launcher: %w", fd, err)
+		}
+		r.kept[fd] = int(n)
 	}
 	return nil
 }

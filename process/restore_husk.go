@@ -26,12 +26,16 @@ const (
 // then the process execs the saved program's binary.
 func (r *Restored) spawnHusk() error {
 	var err error
-	if p := r.parent(); p != nil {
+	p, l := r.parent(), r.leader()
+	switch {
+	case p != nil:
 		err = r.cloneChild(p.main)
-	} else {
+	case l != nil && l != r:
+		err = r.cloneOrphan(l.main)
+	default:
 		err = r.spawnRoot()
 	}
-	if err != nil {
+	if err != nil || r.ghost {
 		return err
 	}
 	if _, err := r.main.Personality(r.State.Personality); err != nil {
@@ -75,9 +79,6 @@ func (r *Restored) inherited() []uintptr {
 		if f != nil {
 			files[i] = f.Fd()
 		}
-	}
-	if r.fam.sock[1] < 0 {
-		return files
 	}
 	// Descriptors in between are those to keep, or closed: the list ends at the socket.
 	for fd := len(files); fd < r.fam.sockFD; fd++ {

@@ -80,6 +80,9 @@ func (r *Restored) mapVMA(v *VMA, files *openedFiles) error {
 // mapShared maps memory that is shared but has no name: anonymous, or of a file
 // that was deleted.
 func (r *Restored) mapShared(v *VMA, prot, flags int) error {
+	if done, err := r.attach(v, prot); done || err != nil {
+		return err
+	}
 	fd, err := r.sharedObject(v)
 	if err != nil {
 		return err

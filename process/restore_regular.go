@@ -1,7 +1,6 @@
 package process
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -80,12 +79,13 @@ func (r *Restored) openRegular(f *File) (int, error) {
 		return r.openDeleted(f)
 	}
 	flags := f.Flags &^ creationFlags
+	if err := r.prepareKept(f); err != nil {
+		return -1, err
+	}
 	_, err := os.Stat(f.Path)
 	switch {
 	case errors.Is(err, os.ErrNotExist) && (f.Path == "" || strings.HasPrefix(f.Path, "/proc/")):
 		return r.openOwn(f)
-	case errors.Is(err, os.ErrNotExist) && len(f.Contents) > 0:
-		return r.openDeleted(f)
 	case errors.Is(err, os.ErrNotExist) && f.Flags&unix.O_ACCMODE == unix.O_WRONLY:
 		r.opt.Warn("%s is gone: made anew, without what had been written to it", f.Path)
 		flags |= unix.O_CREAT
@@ -124,11 +124,16 @@ func (r *Restored) seek(fd int, f *File) (int, error) {
 	return r.lift(fd)
 }
 
-// CutBack shortens the files that the program was appending to, to what they
-// were at the checkpoint: what came later the program will write again. The
-// tails are kept. It is for the moment when all else has succeeded and nobody
+// CutBack gives files the contents that were saved of them, and shortens those
+// that the program was appending to, to what they were at the checkpoint: what
+// came later the program will write again. What there was is kept. It is for the moment when all else has succeeded and nobody
 // runs yet: a restart that fails leaves the user's files alone.
 func (r *Restored) CutBack() error {
+	for _, f := range r.replaced {
+		if err := r.putBack(f); err != nil {
+			return fmt.Errorf("put back the saved contents of %s: %w", f.Path, err)
+		}
+	}
 	for _, f := range r.written {
 		if err := r.cutBack(f); err != nil {
 			return err
@@ -264,6 +269,11 @@ func (r *Restored) writeContents(fd int, f *File) error {
 		return err
 	}
 	defer out.Close()
+	return r.write(out, f)
+}
+
+// eachPart hands out the saved contents of a file; between the parts are holes.
+func (r *Restored) eachPart(f *File, do func(b []byte, pos int64) error) error {
 	buf := make([]byte, 1<<20)
 	for _, run := range f.Contents {
 		for run.Len > 0 {
@@ -271,63 +281,11 @@ func (r *Restored) writeContents(fd int, f *File) error {
 			if err := readFull(r.opt.Memory, buf[:n], run.Offset); err != nil {
 				return err
 			}
-			if _, err := out.WriteAt(buf[:n], int64(run.Addr)); err != nil {
+			if err := do(buf[:n], int64(run.Addr)); err != nil {
 				return err
 			}
 			run.Addr, run.Len, run.Offset = run.Addr+n, run.Len-n, run.Offset+int64(n)
 		}
 	}
-	return out.Truncate(f.Size)
-}
-
-// setOwner is F_SETOWN_EX and F_SETSIG.
-func (r *Restored) setOwner(f *File) error {
-	id := f.Owner.ID
-	if tid, ok := r.TIDMap()[id]; ok && !r.opt.SetTIDs {
-		id = tid
-	} else if id == r.State.PID {
-		id = r.main.TID
-	}
-	b := binary.LittleEndian.AppendUint32(nil, uint32(f.Owner.Type))
-	b = binary.LittleEndian.AppendUint32(b, uint32(id))
-	if _, err := r.main.FcntlIn(f.FD, unix.F_SETOWN_EX, b); err != nil {
-		r.opt.Warn("the owner of fd %d is not restored: %v", f.FD, err)
-		return nil
-	}
-	if _, err := r.main.Fcntl(f.FD, unix.F_SETSIG, uint64(f.Owner.Signal)); err != nil {
-		return fmt.Errorf("signal of fd %d: %w", f.FD, err)
-	}
 	return nil
-}
-
-// lock takes a lock again if nobody else has it.
-func (r *Restored) lock(f *File, l Lock) error {
-	switch l.Type {
-	case "POSIX", "OFDLCK":
-	default:
-		return errors.New("unknown kind of lock")
-	case "FLOCK":
-		op := unix.LOCK_SH
-		if l.Write {
-			op = unix.LOCK_EX
-		}
-		return r.main.Flock(f.FD, op|unix.LOCK_NB)
-	}
-	typ, op := uint16(unix.F_RDLCK), unix.F_SETLK
-	if l.Write {
-		typ = unix.F_WRLCK
-	}
-	if l.Type == "OFDLCK" {
-		op = unix.F_OFD_SETLK
-	}
-	length := int64(0) // to the end
-	if l.End >= 0 {
-		length = l.End - l.Start + 1
-	}
-	b := make([]byte, 32) // struct flock
-	binary.LittleEndian.PutUint16(b, typ)
-	binary.LittleEndian.PutUint64(b[8:], uint64(l.Start))
-	binary.LittleEndian.PutUint64(b[16:], uint64(length))
-	_, err := r.main.FcntlIn(f.FD, op, b)
-	return err
 }

@@ -3,7 +3,6 @@ package process
 import (
 	"encoding/binary"
 	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -119,49 +118,6 @@ func (r *Restored) sealMemFDs() error {
 		}
 	}
 	return nil
-}
-
-// openTTY gives the restarter's terminal in place of the old one, set up as the
-// program had it.
-func (r *Restored) openTTY(f *File) (int, error) {
-	fd, err := r.anyTTY(f)
-	if err != nil || f.TTY == nil || !f.TTY.Controlling || len(f.TTY.Termios) == 0 {
-		return fd, err
-	}
-	// Fails where the restarter has no terminal; then there is nothing to set up.
-	if _, err := r.main.IoctlIn(fd, unix.TCSETS, f.TTY.Termios); err != nil {
-		return fd, nil
-	}
-	if r.State.PGID == r.State.PID && f.TTY.Foreground == r.State.PGID && ownsTerminal() {
-		pid, err := r.main.Getpid()
-		if err == nil {
-			_, err = r.main.IoctlIn(fd, unix.TIOCSPGRP, binary.LittleEndian.AppendUint32(nil, uint32(pid)))
-		}
-		if err != nil {
-			r.opt.Warn("process group %d is not in the foreground of the terminal: %v", r.State.PGID, err)
-		}
-	}
-	return fd, nil
-}
-
-// ownsTerminal tells whether the restarter's process group is in the foreground.
-func ownsTerminal() bool {
-	tty, err := os.OpenFile("/dev/tty", os.O_RDONLY|unix.O_NOCTTY, 0)
-	if err != nil {
-		return false
-	}
-	defer tty.Close()
-	owner, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
-	return err == nil && owner == unix.Getpgrp()
-}
-
-func (r *Restored) anyTTY(f *File) (int, error) {
-	if f.Path == "/dev/tty" {
-		if fd, err := r.main.Openat(f.Path, f.Flags&^creationFlags|unix.O_NOCTTY, 0); err == nil {
-			return r.lift(fd)
-		}
-	}
-	return r.openStdio(f)
 }
 
 // openStdio duplicates the restarter's own input or output: the one of the

@@ -32,6 +32,8 @@ type family struct {
 	files   map[string]int // our copies
 	// filled are the pages of shared memory that have their contents, by SharedID.
 	filled map[string]map[uint64]bool
+	// segments are System V shared memory, by their saved ids.
+	segments map[int]*rebuiltSegment
 }
 
 // RestoreTree rebuilds processes that were saved together, each as the child of
@@ -49,7 +51,7 @@ func RestoreTree(all []Saved, opt RestoreOptions) ([]*Restored, error) {
 		}
 	}
 	fam := &family{sock: [2]int{-1, -1}, sockFD: 3, files: make(map[string]int),
-		filled: make(map[string]map[uint64]bool)}
+		filled: make(map[string]map[uint64]bool), segments: make(map[int]*rebuiltSegment)}
 	defer fam.close()
 	for _, s := range all {
 		if err := check(s.State); err != nil {
@@ -58,14 +60,21 @@ func RestoreTree(all []Saved, opt RestoreOptions) ([]*Restored, error) {
 		o := opt
 		o.Memory = s.Memory
 		fam.members = append(fam.members, &Restored{State: s.State, opt: o, keep: s.Keep, fam: fam, shared: make(map[string]int),
-			pipes: make(map[uint64]pipeEnds), kept: make(map[int]int), pairs: make(map[uint64]int)})
+			pipes: make(map[uint64]pipeEnds), kept: make(map[int]int), attachments: make(map[uint64]bool), pairs: make(map[uint64]int)})
 	}
 	for _, r := range fam.members {
 		for _, fd := range r.keep {
 			fam.sockFD = max(fam.sockFD, fd+1)
 		}
 	}
-	if err := fam.build(); err != nil {
+	for _, r := range fam.members {
+		r.sock = fam.sockFD
+	}
+	err := fam.build()
+	if err == nil {
+		err = fam.closeSysV()
+	}
+	if err != nil {
 		for i := len(fam.members) - 1; i >= 0; i-- {
 			fam.members[i].Kill()
 		}
@@ -85,6 +94,7 @@ func check(st *State) error {
 }
 
 func (fam *family) close() {
+	_ = fam.closeSysV() // of a restart that has failed
 	for _, fd := range fam.files {
 		unix.Close(fd)
 	}
@@ -97,16 +107,49 @@ func (fam *family) close() {
 
 // build starts all husks, parents first, then fills them.
 func (fam *family) build() error {
-	if len(fam.members) > 1 || len(fam.members[0].opt.Connections.made) > 0 {
-		var err error
-		if fam.sock, err = unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0); err != nil {
-			return fmt.Errorf("make a socket pair: %w", err)
+	var err error
+	if fam.sock, err = unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0); err != nil {
+		return fmt.Errorf("make a socket pair: %w", err)
+	}
+	for _, step := range []func() error{fam.makeSysV, fam.makeMQueues, fam.makePtys} {
+		if err := step(); err != nil {
+			return fmt.Errorf("restore: %w", err)
 		}
 	}
+	fam.standIn()
+	if err := fam.spawn(); err != nil {
+		return err
+	}
+	for _, r := range fam.members {
+		if err := r.step("end children that had ended", r.restoreZombies); err != nil {
+			return err
+		}
+		if err := r.step("join its session", r.joinGroup); err != nil {
+			return err
+		}
+	}
+	for _, r := range fam.members {
+		if err := r.step("put its terminal's process group in the foreground", r.putInForeground); err != nil {
+			return err
+		}
+	}
+	if err := fam.dismiss(); err != nil {
+		return err
+	}
+	for _, r := range fam.members {
+		if err := r.build(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// spawn starts all husks, parents first.
+func (fam *family) spawn() error {
 	for started := 0; started < len(fam.members); {
 		before := started
 		for _, r := range fam.members {
-			if r.main != nil || r.parent() != nil && r.parent().main == nil {
+			if r.main != nil || waits(r.parent()) || r != r.leader() && waits(r.leader()) {
 				continue
 			}
 			if err := r.step("start a husk", r.spawnHusk); err != nil {
@@ -118,21 +161,11 @@ func (fam *family) build() error {
 			return errors.New("restore: the images name each other as parents")
 		}
 	}
-	for _, r := range fam.members {
-		if err := r.step("end children that had ended", r.restoreZombies); err != nil {
-			return err
-		}
-		if err := r.step("join its session", r.joinGroup); err != nil {
-			return err
-		}
-	}
-	for _, r := range fam.members {
-		if err := r.build(); err != nil {
-			return err
-		}
-	}
 	return nil
 }
+
+// waits tells whether a process of the family has yet to be started.
+func waits(r *Restored) bool { return r != nil && r.main == nil }
 
 // parent is the rebuilt parent of r, nil if it is not one of the family.
 func (r *Restored) parent() *Restored { return r.fam.byPID(r.State.PPID) }
@@ -205,43 +238,6 @@ func (r *Restored) restoreZombies() error {
 		if err != nil {
 			return fmt.Errorf("end child %d: %w", z.PID, err)
 		}
-	}
-	return nil
-}
-
-// lead makes r the leader of its session or process group if it was that.
-func (r *Restored) lead() error {
-	switch r.State.PID {
-	case r.State.SID:
-		if _, err := r.main.Setsid(); err != nil {
-			return fmt.Errorf("setsid: %w", err)
-		}
-	case r.State.PGID:
-		if err := r.main.Setpgid(0, 0); err != nil {
-			return fmt.Errorf("setpgid: %w", err)
-		}
-	}
-	return nil
-}
-
-// joinGroup puts a process into the group of another that is neither itself
-// nor its parent's.
-func (r *Restored) joinGroup() error {
-	p := r.parent()
-	if p == nil || r.State.PGID == r.State.PID || r.State.PGID == p.State.PGID || r.State.SID == r.State.PID {
-		return nil
-	}
-	leader := r.fam.byPID(r.State.PGID)
-	if leader == nil {
-		r.opt.Warn("process %d leaves its process group %d, whose leader is gone", r.State.PID, r.State.PGID)
-		return r.main.Setpgid(0, 0)
-	}
-	pid, err := leader.main.Getpid()
-	if err == nil {
-		err = r.main.Setpgid(0, pid)
-	}
-	if err != nil {
-		r.opt.Warn("process %d does not join process group %d: %v", r.State.PID, r.State.PGID, err)
 	}
 	return nil
 }

@@ -110,65 +110,6 @@ func (o *options) coordinator(mana bool) (launch.Place, error) {
 	return o.Find()
 }
 
-// start decides how the programs get their process numbers back.
-func (o *options) start(name string, place launch.Place, r *agent.Restart, cfg agent.Config) int {
-	enter := func() (int, syscall.Signal, error) { return pidns.Run(r.Highest) }
-	if cfg.Rank >= 0 {
-		// Ranks in different pid namespaces could not reach each other's memory.
-		key := fmt.Sprintf("%s-%d-%s-%d", r.Computation, r.Generation, place.Host, place.Port)
-		enter = func() (int, syscall.Signal, error) { return pidns.Join(key, r.Highest) }
-	}
-	switch {
-	case pidns.Inside() || pidns.MaySetTIDs() && (cfg.Rank >= 0 || free(r.Images)):
-		if !free(r.Images) {
-			fmt.Fprintf(os.Stderr, "%s: the programs get new process numbers: the old ones are in use\n", name)
-			r.Numbers = agent.NewNumbers
-		}
-	default:
-		os.Setenv(placeEnv, fmt.Sprintf("%s %d", place.Host, place.Port))
-		status, sig, err := enter()
-		if errors.Is(err, pidns.ErrUnavailable) {
-			os.Unsetenv(placeEnv)
-			if cfg.Rank <= 0 {
-				fmt.Fprintf(os.Stderr, "%s: the programs get new process numbers: %v\n", name, err)
-			}
-			r.Numbers = agent.NewNumbers
-			break
-		}
-		if err != nil {
-			return cli.Die(name, cli.FailRC(), err)
-		}
-		if sig != 0 {
-			agent.LeaveBy(sig)
-		}
-		return status
-	}
-	return r.Run(cfg)
-}
-
-// highest is the greatest process number among the images of a whole
-// computation; threads are numbered near their process.
-func highest(images []manifest.Image) int {
-	n := 0
-	for _, im := range images {
-		n = max(n, im.PID)
-	}
-	return n
-}
-
-// free reports whether all saved process and thread numbers are to be had here.
-// An image that cannot be read is somebody else's to complain about.
-func free(images []agent.Saved) bool {
-	for _, im := range images {
-		for _, n := range append(im.Threads(), im.PID) {
-			if _, err := os.Stat(fmt.Sprintf("/proc/%d", n)); err == nil {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 // owned refuses the image of somebody else: what is in it would run as us.
 func owned(path string) error {
 	st, err := os.Stat(path)

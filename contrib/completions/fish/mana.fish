@@ -23,6 +23,8 @@ for tool in dmtcp_launch mana_launch
     complete -c $tool -l disable-unique-checkpoint-filenames -d 'Replace a checkpoint by the next'
     complete -c $tool -l modify-env -d 'Apply dmtcp_env.txt at a restart'
     complete -c $tool -l pathvirt -d 'Apply DMTCP_PATH_MAPPING at a restart'
+    complete -c $tool -l checkpoint-open-files -d 'Save open files too'
+    complete -c $tool -l allow-file-overwrite -d 'Replace changed files by saved ones'
     complete -c $tool -x -a '(__fish_complete_subcommand)'
 end
 
