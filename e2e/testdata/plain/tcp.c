@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,7 +21,9 @@
 #define CHECK(cond) \
 	do { if (!(cond)) { fprintf(stderr, "FAIL line %d: %s: %s\n", __LINE__, #cond, strerror(errno)); exit(3); } } while (0)
 
-enum { KINDS = 3, LEFT = 70000, CHUNK = 48 << 10 };
+/* FLIGHT: what is under way at most, several times what the receive buffer takes at
+ * first. Without a bound every restart, which makes room for all, would let more in. */
+enum { KINDS = 3, LEFT = 70000, CHUNK = 48 << 10, FLIGHT = 2 << 20 };
 
 /* Byte n of the data that goes from side s. */
 static unsigned char byte(int s, uint64_t n) { return (unsigned char)(n * 7 + (n >> 8) + (n >> 16) * 5 + (unsigned)s * 101); }
@@ -29,15 +32,16 @@ static unsigned char byte(int s, uint64_t n) { return (unsigned char)(n * 7 + (n
 struct stream {
 	int fd, side;
 	uint64_t sent, got;
+	volatile uint64_t *read; /* both ends' counts of what has been read, in shared memory */
 };
 
-/* fill sends until the kernel takes no more. */
+/* fill sends until the kernel takes no more, or enough is under way. */
 static void fill(struct stream *s)
 {
 	unsigned char b[CHUNK];
 	ssize_t n = 0;
 
-	while (n >= 0) {
+	while (n >= 0 && s->sent - s->read[1 - s->side] < FLIGHT) {
 		for (int i = 0; i < CHUNK; i++)
 			b[i] = byte(s->side, s->sent + (uint64_t)i);
 		n = send(s->fd, b, CHUNK, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -61,6 +65,8 @@ static int drain(struct stream *s, int max)
 		for (int i = 0; i < n; i++)
 			CHECK(b[i] == byte(1 - s->side, s->got + (uint64_t)i));
 		s->got += (uint64_t)n;
+		if (s->read)
+			s->read[s->side] = s->got;
 		max -= (int)n;
 	}
 	return 1;
@@ -135,6 +141,7 @@ struct set {
 	struct stream late; /* not accepted yet */
 	struct stream echo; /* the child waits in read(2) most of the time */
 	int copy;           /* of flow.fd */
+	volatile uint64_t *read; /* of flow */
 	char flow_name[120];
 };
 
@@ -162,7 +169,8 @@ static void child(struct set *sets, int ctl)
 		struct set *s = &sets[k];
 		struct stream *all[] = {&s->flow, &s->half, &s->gone, &s->echo, &s->late};
 		for (int i = 0; i < 5; i++)
-			*all[i] = (struct stream){connected(&s->at, s->len), 1, 0, 0};
+			*all[i] = (struct stream){connected(&s->at, s->len), 1, 0, 0, NULL};
+		s->flow.read = s->read;
 		send_some(&s->half, LEFT);
 		CHECK(shutdown(s->half.fd, SHUT_WR) == 0);
 		send_some(&s->gone, LEFT);
@@ -204,9 +212,10 @@ static void start(struct set *s)
 	int on = 1;
 
 	for (int i = 0; i < 4; i++) {
-		*all[i] = (struct stream){accept(s->listener, NULL, NULL), 0, 0, 0};
+		*all[i] = (struct stream){accept(s->listener, NULL, NULL), 0, 0, 0, NULL};
 		CHECK(all[i]->fd >= 0);
 	}
+	s->flow.read = s->read;
 	CHECK(setsockopt(s->half.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0);
 	CHECK(fcntl(s->gone.fd, F_SETFL, O_NONBLOCK) == 0);
 	CHECK((s->copy = dup(s->flow.fd)) >= 0);
@@ -245,7 +254,7 @@ static void finish(struct set *s)
 	drain_all(&s->gone);
 	CHECK(s->gone.got == LEFT);
 	drain_all(&s->echo);
-	s->late = (struct stream){accept(s->listener, NULL, NULL), 0, 0, 0};
+	s->late = (struct stream){accept(s->listener, NULL, NULL), 0, 0, 0, NULL};
 	CHECK(s->late.fd >= 0);
 	send_some(&s->late, LEFT);
 	CHECK(shutdown(s->late.fd, SHUT_WR) == 0);
@@ -262,8 +271,12 @@ int main(int argc, char **argv)
 	char c;
 
 	CHECK(argc > 2 && epfd >= 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, ctl) == 0);
-	for (int k = 0; k < KINDS; k++)
+	volatile uint64_t *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(shared != MAP_FAILED);
+	for (int k = 0; k < KINDS; k++) {
 		sets[k].listener = listener(k, &sets[k].at, &sets[k].len);
+		sets[k].read = shared + 2 * k;
+	}
 	pid_t pid = fork();
 	CHECK(pid >= 0);
 	if (pid == 0)
