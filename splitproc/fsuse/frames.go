@@ -24,22 +24,14 @@ func parseFrames(b []byte, addr uint64) ([]span, error) {
 	encodings := map[uint64]byte{} // of the CIEs, by their place
 	for at := uint64(0); at+4 <= uint64(len(b)); {
 		start := at
-		n := uint64(binary.LittleEndian.Uint32(b[at:]))
-		at += 4
-		if n == 0 {
+		body, skip, err := entry(b[at:])
+		if err != nil {
+			return nil, fmt.Errorf("%w at %#x", err, addr+start)
+		}
+		if body == nil {
 			break
 		}
-		if n == 0xffffffff {
-			if at+8 > uint64(len(b)) {
-				return nil, errFrames
-			}
-			n = binary.LittleEndian.Uint64(b[at:])
-			at += 8
-		}
-		if n < 4 || n > uint64(len(b))-at {
-			return nil, fmt.Errorf("%w: an entry of %d bytes at %#x", errFrames, n, addr+start)
-		}
-		body := b[at : at+n]
+		at += skip
 		id := uint64(binary.LittleEndian.Uint32(body))
 		if id == 0 {
 			enc, err := cieEncoding(body[4:])
@@ -58,9 +50,29 @@ func parseFrames(b []byte, addr uint64) ([]span, error) {
 			}
 			spans = append(spans, s)
 		}
-		at += n
+		at += uint64(len(body))
 	}
 	return spans, nil
+}
+
+// entry is the CIE or FDE at the start of b, and the length of what goes before
+// it; nil at the end of the section.
+func entry(b []byte) (body []byte, skip uint64, err error) {
+	n := uint64(binary.LittleEndian.Uint32(b))
+	skip = 4
+	if n == 0 {
+		return nil, skip, nil
+	}
+	if n == 0xffffffff {
+		if len(b) < 12 {
+			return nil, 0, errFrames
+		}
+		n, skip = binary.LittleEndian.Uint64(b[4:]), 12
+	}
+	if n < 4 || n > uint64(len(b))-skip {
+		return nil, 0, fmt.Errorf("%w: an entry of %d bytes", errFrames, n)
+	}
+	return b[skip : skip+n], skip, nil
 }
 
 // cieEncoding is how the FDEs of a CIE write addresses.
@@ -89,8 +101,12 @@ func cieEncoding(b []byte) (byte, error) {
 	} else {
 		b = skipLEB(b) // return register
 	}
-	b = skipLEB(b) // length of the augmentation data
-	for _, c := range augmentation[1:] {
+	return addressEncoding(augmentation[1:], skipLEB(b))
+}
+
+// addressEncoding finds R's value among the augmentation data.
+func addressEncoding(augmentation string, b []byte) (byte, error) {
+	for _, c := range augmentation {
 		if len(b) == 0 && c != 'S' && c != 'B' {
 			return 0, errFrames
 		}

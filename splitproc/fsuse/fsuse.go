@@ -26,6 +26,9 @@ type Site struct {
 // prefix is the byte that makes an instruction use fs.
 const prefix = 0x64
 
+// mostCode is more than any library has; a larger length is a damaged file's.
+const mostCode = 1 << 30
+
 // Sites lists the fs prefixes in an x86-64 ELF file's code, by ascending
 // address. A function that cannot be understood to its end is an error if it
 // may use fs.
@@ -52,22 +55,33 @@ func Sites(r io.ReaderAt) ([]Site, error) {
 		if p.Type != elf.PT_LOAD || p.Flags&elf.PF_X == 0 {
 			continue
 		}
-		code := make([]byte, p.Filesz)
-		if _, err := p.ReadAt(code, 0); err != nil && !(errors.Is(err, io.EOF) && len(code) > 0) {
-			return nil, fmt.Errorf("read the code at %#x: %w", p.Vaddr, err)
+		if sites, err = segment(sites, p, spans); err != nil {
+			return nil, err
 		}
-		for _, s := range spans {
-			if s.addr < p.Vaddr || s.addr-p.Vaddr > p.Filesz || s.len > p.Filesz-(s.addr-p.Vaddr) {
-				continue
-			}
-			off := s.addr - p.Vaddr
-			found, err := scan(code[off : off+s.len])
-			if err != nil {
-				return nil, fmt.Errorf("function at %#x: %w", s.addr, err)
-			}
-			for _, at := range found {
-				sites = append(sites, Site{int64(p.Off + off + uint64(at)), s.addr + uint64(at)})
-			}
+	}
+	return sites, nil
+}
+
+// segment appends the sites in the functions that lie in a segment.
+func segment(sites []Site, p *elf.Prog, spans []span) ([]Site, error) {
+	if p.Filesz > mostCode {
+		return nil, fmt.Errorf("%d bytes of code at %#x", p.Filesz, p.Vaddr)
+	}
+	code := make([]byte, p.Filesz)
+	if _, err := io.ReadFull(p.Open(), code); err != nil {
+		return nil, fmt.Errorf("read the code at %#x: %w", p.Vaddr, err)
+	}
+	for _, s := range spans {
+		if s.addr < p.Vaddr || s.addr-p.Vaddr > p.Filesz || s.len > p.Filesz-(s.addr-p.Vaddr) {
+			continue
+		}
+		off := s.addr - p.Vaddr
+		found, err := scan(code[off : off+s.len])
+		if err != nil {
+			return nil, fmt.Errorf("function at %#x: %w", s.addr, err)
+		}
+		for _, at := range found {
+			sites = append(sites, Site{int64(p.Off + off + uint64(at)), s.addr + uint64(at)})
 		}
 	}
 	return sites, nil
