@@ -22,9 +22,9 @@ extern const struct mana_prims adapter_prims; /* prim.c; the members below are f
 /* op.c */
 int adapter_op_create(int slot, int commute, MPI_Op *out);
 
-/* donor.c: called with the *upper* half's fs, so they use raw system calls only. */
+/* donor.c: called by threads that have no TLS here yet, so they use raw system calls only. */
 int adapter_donor(uint64_t *lower_tp);
 void adapter_donor_free(uint64_t lower_tp);
-int adapter_donor_start(void); /* with the lower fs: starts the thread that makes donors */
+int adapter_donor_start(void); /* starts the thread that makes donors */
 
 #endif

@@ -14,7 +14,6 @@
 #include "sys.h"
 
 #define MANA_ARCH_SET_GS 0x1001 /* arch/x86/include/uapi/asm/prctl.h */
-#define MANA_ARCH_SET_FS 0x1002
 #define MANA_ARCH_GET_GS 0x1004
 
 /* The caller's half's thread pointer: its first word is its own address (ELF
