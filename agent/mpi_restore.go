@@ -105,7 +105,9 @@ func (m *mpiProgram) revive(r *process.Restored, st *mpiState, env []string) err
 	if err := m.result("restart MPI", rc); err != nil {
 		return errors.Join(err, refused)
 	}
-	return nil
+	// Call has put back all registers, and with them the way to the thread's
+	// storage in the saved process's lower half, which may have lain elsewhere.
+	return main.SetGSBase(m.ctl.LowerTP(m.ctl.MainTID))
 }
 
 // launcherFDs are the variables with which launchers name descriptors that

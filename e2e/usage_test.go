@@ -145,6 +145,26 @@ func TestMoved(t *testing.T) {
 	}
 }
 
+// TestElsewhereInTheZone restarts where ld.so needs more memory for its search path,
+// so that the thread-local storage of the lower half comes to lie elsewhere.
+func TestElsewhereInTheZone(t *testing.T) {
+	for _, m := range libraries(t) {
+		t.Run(string(m), func(t *testing.T) {
+			p := program{name: "halo"}
+			want := reference(t, m, p, 2, 60)
+			spec, err := p.spec(m, 2, 60, pauseUS, "-")
+			j := checkpointed(t, spec, err)
+			var path strings.Builder
+			for i := range 60 { // different ones: ld.so keeps each directory once
+				fmt.Fprintf(&path, "/nonexistent/%0200d:", i)
+			}
+			j.Env = append(j.Env, "LD_LIBRARY_PATH="+path.String())
+			must(t, j.Restart)
+			conclude(t, j, want)
+		})
+	}
+}
+
 // TestManaCommands is a job script as MANA's manual has it: a coordinator in the
 // background that is found through the information file.
 func TestManaCommands(t *testing.T) {

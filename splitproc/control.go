@@ -47,6 +47,16 @@ func (c *Control) EachThread(f func(t *Thread)) {
 	}
 }
 
+// LowerTP is the thread pointer that a thread of the program has in the lower half, 0 for none.
+func (c *Control) LowerTP(tid uint32) (tp uint64) {
+	c.EachThread(func(t *Thread) {
+		if t.TID == tid {
+			tp = atomic.LoadUint64(&t.LowerTP)
+		}
+	})
+	return tp
+}
+
 // At is the thread's state at this moment.
 func (t *Thread) At() ThreadState { return ThreadState(atomic.LoadUint32(&t.State)) }
 

@@ -46,6 +46,16 @@ func (t *Task) SetRegs(r Regs) error {
 	return nil
 }
 
+// SetGSBase sets the base of the gs segment with which the program goes on.
+func (t *Task) SetGSBase(base uint64) error {
+	r, err := t.Regs()
+	if err != nil {
+		return err
+	}
+	r.Gs_base = base
+	return t.SetRegs(r)
+}
+
 // XState returns the x87/SSE/AVX/... state in the standard XSAVE format.
 func (t *Task) XState() ([]byte, error) {
 	buf := make([]byte, 16<<10) // AMX makes it 11 KiB
