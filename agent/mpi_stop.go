@@ -36,7 +36,7 @@ func (m *mpiProgram) options(o process.Options) process.Options {
 		// puts its heap at a random place.
 		o.Exclude = append(o.Exclude, task.Range{Addr: splitproc.ZoneLo, Len: splitproc.ZoneHi - splitproc.ZoneLo})
 	}
-	o.ExcludeFDs = append(o.ExcludeFDs, m.ctl.LowerFDList()...)
+	o.LowerFD = m.ctl.LowerFD
 	known := map[int]bool{}
 	m.ctl.EachThread(func(t *splitproc.Thread) { known[int(t.TID)] = true })
 	o.ProgramThread = func(tid int) bool { return known[tid] }
@@ -86,24 +86,18 @@ func (m *mpiProgram) freezeOther(pid int, o process.Options) (*process.Frozen, e
 	if m.ctl.LowerTable != 0 {
 		o.SeccompFilters++
 	}
-	o.ExcludeFDs = m.inheritedFrom(pid)
-	f, err := process.Freeze(pid, o)
-	if err == nil {
-		f.ExcludeFDs(m.inheritedFrom(pid))
-	}
-	return f, err
+	o.LowerFD = func(fd int) bool { return m.inherited(pid, fd) }
+	return process.Freeze(pid, o)
 }
 
-// inheritedFrom lists the descriptors of a process that are the lower half's,
+// inherited tells whether a descriptor of another process is the lower half's,
 // inherited at a fork.
-func (m *mpiProgram) inheritedFrom(pid int) []int {
-	var fds []int
-	for _, fd := range m.ctl.LowerFDList() {
-		if order, err := task.CompareFiles(m.owner(), fd, pid, fd); err == nil && order == 0 {
-			fds = append(fds, fd)
-		}
+func (m *mpiProgram) inherited(pid, fd int) bool {
+	if !m.ctl.LowerFD(fd) {
+		return false
 	}
-	return fds
+	order, err := task.CompareFiles(m.owner(), fd, pid, fd)
+	return err == nil && order == 0
 }
 
 // busy names a thread that is inside MPI; the program is stopped.

@@ -65,19 +65,13 @@ func (c *collector) descriptors() error {
 }
 
 func (c *collector) openFiles() ([]*openFile, error) {
-	dir, err := os.Open(fmt.Sprintf("/proc/%d/fd", c.pid))
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
+	fds, err := descriptors(c.pid)
 	if err != nil {
 		return nil, err
 	}
 	var open []*openFile
-	for _, n := range names {
-		fd := number(n)
-		if c.f.opts.excludedFD(fd) {
+	for _, fd := range fds {
+		if c.f.opts.lowerFD(fd) {
 			continue
 		}
 		o, err := c.openFile(fd)

@@ -20,7 +20,7 @@ func (c *collector) epoll(o *openFile) error {
 		if err != nil {
 			return err
 		}
-		if !c.f.opts.excludedFD(e.FD) {
+		if !c.f.opts.lowerFD(e.FD) {
 			o.Epoll = append(o.Epoll, e)
 		}
 	}

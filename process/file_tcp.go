@@ -95,14 +95,13 @@ func (t *Traffic) add(f *Frozen, seen map[uint64]bool) error {
 		return os.NewSyscallError("pidfd_open", err)
 	}
 	defer unix.Close(pidfd)
-	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", f.PID))
+	fds, err := descriptors(f.PID)
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		fd := number(e.Name())
+	for _, fd := range fds {
 		ino, ok := socketInode(f.PID, fd)
-		if !ok || seen[ino] || f.opts.excludedFD(fd) {
+		if !ok || seen[ino] || f.opts.lowerFD(fd) {
 			continue
 		}
 		seen[ino] = true

@@ -18,8 +18,10 @@ type Options struct {
 	// Exclude are address ranges that are neither saved nor described: the zone of
 	// the lower half and the control page.
 	Exclude []task.Range
-	// ExcludeFDs are descriptors of the lower half.
-	ExcludeFDs []int
+	// LowerFD tells whether a descriptor is the lower half's at the moment of the
+	// question, which may open more of them until the process is stopped and while
+	// its messages are drained. nil: none is.
+	LowerFD func(fd int) bool
 	// ProgramThread tells whether a thread is known to belong to the program. Any
 	// other thread whose fs base lies in an excluded range belongs to the lower
 	// half: it is stopped but not saved. nil: all are the program's.
@@ -44,11 +46,7 @@ func (o *Options) excluded(addr uint64) bool {
 	return slices.ContainsFunc(o.Exclude, func(r task.Range) bool { return addr >= r.Addr && addr-r.Addr < r.Len })
 }
 
-// ExcludeFDs replaces Options.ExcludeFDs, which may have been found before the
-// stop, when they could still change.
-func (f *Frozen) ExcludeFDs(fds []int) { f.opts.ExcludeFDs = fds }
-
-func (o *Options) excludedFD(fd int) bool { return slices.Contains(o.ExcludeFDs, fd) }
+func (o *Options) lowerFD(fd int) bool { return o.LowerFD != nil && o.LowerFD(fd) }
 
 // Frozen is a process all of whose threads are stopped. Thaw lets it go on; a
 // Frozen that is dropped without Thaw or whose agent dies lets it go on too.

@@ -41,13 +41,14 @@ func (s *Snapshot) closeFiles() error {
 	if !errors.Is(err, unix.ENOSYS) { // before Linux 5.9
 		return err
 	}
-	for _, f := range s.State.Files {
-		if err := s.target.Close(f.FD); err != nil {
+	fds, err := descriptors(s.target.TID)
+	if err != nil {
+		return err
+	}
+	for _, fd := range fds {
+		if err := s.target.Close(fd); err != nil {
 			return err
 		}
-	}
-	for _, fd := range s.c.f.opts.ExcludeFDs {
-		s.target.Close(fd)
 	}
 	return nil
 }

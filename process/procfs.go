@@ -215,8 +215,13 @@ func status(pid int, sub string) (map[string]string, error) {
 }
 
 // tasks lists the threads of a process.
-func tasks(pid int) ([]int, error) {
-	d, err := os.Open("/proc/" + strconv.Itoa(pid) + "/task")
+func tasks(pid int) ([]int, error) { return numbered(pid, "task") }
+
+// descriptors lists the open descriptors of a process in no particular order.
+func descriptors(pid int) ([]int, error) { return numbered(pid, "fd") }
+
+func numbered(pid int, dir string) ([]int, error) {
+	d, err := os.Open("/proc/" + strconv.Itoa(pid) + "/" + dir)
 	if err != nil {
 		return nil, err
 	}

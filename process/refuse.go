@@ -111,14 +111,14 @@ func checkObjects(pid int, o *Options) error {
 			return refuse(pid, "has mapped %s (%s)", what, v.Name)
 		}
 	}
-	fds, err := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/fd")
+	fds, err := descriptors(pid)
 	if err != nil {
 		return fmt.Errorf("look at process %d: %w", pid, err)
 	}
-	for _, e := range fds {
-		link, _ := os.Readlink("/proc/" + strconv.Itoa(pid) + "/fd/" + e.Name())
-		if what := foreignObject(link); what != "" && !o.excludedFD(number(e.Name())) {
-			return refuse(pid, "has %s open (fd %s, %s)", what, e.Name(), link)
+	for _, fd := range fds {
+		link, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", pid, fd))
+		if what := foreignObject(link); what != "" && !o.lowerFD(fd) {
+			return refuse(pid, "has %s open (fd %d, %s)", what, fd, link)
 		}
 	}
 	return nil

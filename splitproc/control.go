@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math/bits"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -63,17 +62,6 @@ func (t *Thread) At() ThreadState { return ThreadState(atomic.LoadUint32(&t.Stat
 // LowerFD tells whether a descriptor belongs to the lower half.
 func (c *Control) LowerFD(fd int) bool {
 	return fd >= 0 && fd < maxFDs && atomic.LoadUint64(&c.LowerFDs[fd/64])>>(fd%64)&1 != 0
-}
-
-// LowerFDList lists the descriptors of the lower half.
-func (c *Control) LowerFDList() []int {
-	var fds []int
-	for i := range c.LowerFDs {
-		for w := atomic.LoadUint64(&c.LowerFDs[i]); w != 0; w &= w - 1 {
-			fds = append(fds, 64*i+bits.TrailingZeros64(w))
-		}
-	}
-	return fds
 }
 
 // MarkLowerFD records that a descriptor belongs to the lower half.

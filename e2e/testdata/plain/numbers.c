@@ -40,14 +40,16 @@ static void *stay(void *arg)
 
 int main(int argc, char **argv)
 {
-	long steps = atol(argv[1]), pause_us = atol(argv[2]), counts[LAST - FIRST] = {0}, tid = 0;
+	long steps = atol(argv[1]), pause_us = atol(argv[2]), counts[LAST - FIRST] = {0}, tid = 0, last;
 	int kept = LAST - FIRST;
 	const char *hurry = getenv("MANAE2E_HURRY");
 	pthread_t t;
 
 	CHECK(argc > 2 && pthread_barrier_init(&begin, NULL, kept + 1) == 0 && pthread_barrier_init(&done, NULL, kept + 1) == 0);
-	while (tid < getpid() + FIRST) /* numbers are given out in ascending order */
+	do { /* numbers are given out in ascending order, until they begin again */
+		last = tid;
 		CHECK(pthread_create(&t, NULL, look, &tid) == 0 && pthread_join(t, NULL) == 0);
+	} while (tid > last && tid < getpid() + FIRST);
 	for (int i = 0; i < kept; i++)
 		CHECK(pthread_create(&t, NULL, stay, &counts[i]) == 0);
 	for (long k = 0; k < steps; k++) {
