@@ -256,3 +256,27 @@ func TestDying(t *testing.T) {
 		}
 	}
 }
+
+// A descriptor that becomes the lower half's between the stop and the snapshot, as in a drain, is not the program's.
+func TestLowerFDIsAskedLate(t *testing.T) {
+	p, _ := start(t, compile(t, "basic"))
+	lower := -1
+	f, err := Freeze(p.Process.Pid, Options{LowerFD: func(fd int) bool { return fd == lower }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Thaw()
+	lower = 0
+	snap, err := f.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snap.Close()
+	var fds []int
+	for _, file := range snap.State.Files {
+		fds = append(fds, file.FD)
+	}
+	if slices.Contains(fds, 0) || !slices.Contains(fds, 1) {
+		t.Errorf("descriptors %v are saved as the program's", fds)
+	}
+}
