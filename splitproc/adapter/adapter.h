@@ -19,6 +19,16 @@ extern struct mana_lower adapter_table;
 
 extern const struct mana_prims adapter_prims; /* prim.c; the members below are filled in by main.c */
 
+/* many.c */
+int adapter_wait(int n, MPI_Request reqs[], int mode, uint32_t seq, int *ndone, int which[], struct mana_status st[]);
+int adapter_test(int n, MPI_Request reqs[], int mode, int *ndone, int which[], struct mana_status st[]);
+
+/* comm.c */
+int adapter_members(MPI_Comm comm, int remote, MPI_Comm world, int n, int ranks[]);
+int adapter_comm_from_ranks(MPI_Comm world, int n, const int ranks[], int tag, MPI_Comm *out);
+int adapter_comm_create(MPI_Comm c, int n, const int positions[], MPI_Comm *out);
+int adapter_elements(MPI_Datatype type, int64_t bytes, MPI_Count *n);
+
 /* op.c */
 int adapter_op_create(int slot, int commute, MPI_Op *out);
 

@@ -26,7 +26,7 @@ enum mana_wait_mode { MANA_WAIT_ALL, MANA_WAIT_ANY, MANA_WAIT_SOME, MANA_WAIT_OV
 /* Not an MPI error class: the wait saw ctl->intr change; the requests live on. */
 #define MANA_INTERRUPTED (-1)
 
-/* Primitives written by hand in adapter/prim.c. `seq` is the value of
+/* Primitives written by hand in adapter. `seq` is the value of
  * ctl->intr that the caller has acted upon: when it changes, waits return
  * MANA_INTERRUPTED with the request(s) still active. */
 struct mana_prims {
