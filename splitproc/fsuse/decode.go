@@ -3,8 +3,9 @@ package fsuse
 // insn is what has to be known of an instruction: how long it is, and where
 // the last prefix is that makes its memory operand relative to fs.
 type insn struct {
-	len int
-	fs  int // offset of the prefix; -1: none
+	len  int
+	fs   int  // offset of the prefix; -1: none
+	bare bool // has no operand in memory for certain
 }
 
 // longest is the most bytes that an instruction can have (Intel SDM vol. 2, 2.3.11).
@@ -95,6 +96,7 @@ type decoder struct {
 	addr32 bool // address-size prefix
 	wide   bool // REX.W
 	repne  bool // F2
+	bare   bool
 }
 
 func (d *decoder) next() byte {
@@ -114,7 +116,7 @@ func decode(code []byte) (in insn, ok bool) {
 	if d.at > longest || d.at > len(code) {
 		d.failed = true
 	}
-	return insn{d.at, fs}, !d.failed
+	return insn{d.at, fs, d.bare}, !d.failed
 }
 
 // prefixes goes over the legacy prefixes and REX. The last segment prefix counts.
@@ -176,9 +178,13 @@ func (d *decoder) body() {
 		if op&0xfe == 0xf6 && d.at < len(d.code) && d.code[d.at]&0x30 == 0 { // TEST has an immediate, its neighbours do not
 			o |= map[byte]operands{0xf6: imm8, 0xf7: immZ}[op]
 		}
+		d.bare = o&modRM == 0 && !implicit(op)
 		d.operands(o)
 	}
 }
+
+// implicit tells whether an opcode without ModRM addresses memory: by string instructions and XLAT.
+func implicit(op byte) bool { return op&0xfc == 0x6c || op&0xf0 == 0xa0 || op == 0xd7 }
 
 func (d *decoder) escaped() {
 	switch op := d.next(); op {

@@ -89,24 +89,36 @@ func segment(sites []Site, p *elf.Prog, spans []span) ([]Site, error) {
 
 // scan lists the fs prefixes in a function.
 func scan(code []byte) ([]int, error) {
-	if bytes.IndexByte(code, prefix) < 0 {
-		return nil, nil
-	}
 	var sites []int
-	for at := 0; at < len(code); {
+	for at, last := 0, lastSuspect(code); at <= last; {
 		in, ok := decode(code[at:])
 		if !ok {
-			if bytes.IndexByte(code[at:], prefix) < 0 {
-				return sites, nil
-			}
 			return nil, fmt.Errorf("no instruction at offset %#x (% x)", at, code[at:min(at+8, len(code))])
 		}
-		if in.fs >= 0 {
+		if in.fs >= 0 && !in.bare {
 			sites = append(sites, at+in.fs)
 		}
 		at += in.len
 	}
 	return sites, nil
+}
+
+// lastSuspect is where the last byte of a function is that may be an fs prefix;
+// -1: none. Most that look like one are the middle of something else, such as a
+// displacement from the stack pointer: what follows has to be the rest of an
+// instruction that addresses memory. It saves most of the decoding.
+func lastSuspect(code []byte) int {
+	last := -1
+	for at := 0; ; at++ {
+		next := bytes.IndexByte(code[at:], prefix)
+		if next < 0 {
+			return last
+		}
+		at += next
+		if in, ok := decode(code[at:]); ok && !in.bare {
+			last = at
+		}
+	}
 }
 
 // functions are those that the file has frames of.
