@@ -48,7 +48,7 @@ test: build
 
 # MANA_E2E_CYCLES=10 for the full number of checkpoint-kill-restart cycles.
 e2e: build
-	MANA_E2E=1 MANA_BINARY=$(CURDIR)/bin/mana $(GO) test -count=1 -parallel 6 -timeout 60m ./e2e
+	MANA_E2E=1 MANA_BINARY=$(CURDIR)/bin/mana $(GO) test -count=1 -parallel 6 -timeout 75m ./e2e
 
 apps: build
 	MANA_E2E=1 MANA_E2E_APPS=1 MANA_BINARY=$(CURDIR)/bin/mana $(GO) test -count=1 -timeout 120m -v -run '^TestApps$$' ./e2e

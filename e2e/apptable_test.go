@@ -18,7 +18,7 @@ var apps = []app{
 	{name: "netpipe-mpich", pkg: "netpipe-mpich2", program: "NPmpich2", mpi: harness.MPICH,
 		args: []string{"-u", "200000", "-n", "3000", "-o", "np.out"}, result: netpipeResult},
 	{name: "netpipe-mpich-integrity", pkg: "netpipe-mpich2", program: "NPmpich2", mpi: harness.MPICH,
-		args: []string{"-i", "-u", "100000", "-n", "20000", "-o", "np.out"}, result: netpipeResult},
+		args: []string{"-i", "-u", "100000", "-n", "8000", "-o", "np.out"}, result: netpipeResult},
 	{name: "lammps", pkg: "lammps", program: "lmp", mpi: harness.OpenMPI,
 		args: []string{"-in", "salt.lmp"}, input: []string{"salt.lmp"}, result: all(lines("salt.dump"), lines("salt.rdf"))},
 	{name: "mpi4py-openmpi", pkg: "python3-mpi4py", program: "/usr/bin/python3", mpi: harness.OpenMPI, output: true,
