@@ -94,6 +94,7 @@ func TestRootSlurm(t *testing.T) {
 	part("Cancelled", mpis[len(mpis)-1], slurmCancelled)
 	part("OneNode", mpis[0], slurmOneNode)
 	part("Ended", mpis[0], slurmEnded)
+	part("UsedUp", serial, slurmUsedUp)
 	part("Signals", workload{path: signals[0]}, slurmSignals)
 	if os.Getenv("MANA_E2E_SLURM") == "full" {
 		for _, w := range append(mpis, serial) {
@@ -112,7 +113,7 @@ func newBatch(t *testing.T, s *harness.Slurm, w workload, extraEnv ...string) *h
 	b, err := s.NewBatch(append([]string{"ARGS=" + strings.Join(w.args, " "), "INTERVAL=2",
 		"max_timelimit=00:10:00", "BASH_ENV=modules.sh"}, extraEnv...)...)
 	if err == nil {
-		err = b.Write("modules.sh", "module() { source "+modules+"; }\n[[ $0 != */slurm_script ]] || echo "+strings.TrimSpace(pieceMark)+"\n")
+		err = b.Write("modules.sh", fmt.Sprintf(batchEnv, modules))
 	}
 	if err == nil {
 		err = os.Symlink(w.path, filepath.Join(b.Dir, "a.out"))
@@ -143,7 +144,20 @@ func piece(b *harness.Batch, n int) string {
 	return pieces[n]
 }
 
-const pieceMark = "BATCH SHELL STARTS\n"
+const (
+	pieceMark = "BATCH SHELL STARTS\n"
+	trapMark  = "BATCH SHELL TRAPS USR1\n"
+)
+
+// batchEnv is what batch shells begin with: the module command of a site, and
+// the marks that the tests wait for.
+const batchEnv = `module() { source %s; }
+trap() {
+	builtin trap "$@"
+	[[ ${2-} != USR1 ]] || echo BATCH SHELL TRAPS USR1
+}
+[[ $0 != */slurm_script ]] || echo BATCH SHELL STARTS
+`
 
 // progressed waits until a piece of a job has done some steps, and returns the last.
 func progressed(t *testing.T, b *harness.Batch, n int) int {
@@ -174,16 +188,21 @@ func completed(t *testing.T, b *harness.Batch, w workload, restarts int) {
 	}
 }
 
+// signal sends a piece of the job the signal that announces the time limit.
+func signal(t *testing.T, b *harness.Batch, n int) {
+	t.Helper()
+	must(t, func() error {
+		return b.WaitFor("set trap", func() bool { return strings.Contains(piece(b, n), trapMark) })
+	}, func() error { _, err := b.Run("scancel", "--batch", "--signal=USR1", b.ID); return err })
+}
+
 // signalled has a piece of the job checkpoint and requeue, as near its time limit,
 // and waits until the next one runs.
 func signalled(t *testing.T, b *harness.Batch, n int) {
 	t.Helper()
 	seen := progressed(t, b, n)
-	must(t, func() error {
-		return b.WaitFor("set trap", func() bool { return strings.Contains(piece(b, n), "next timelimit") })
-	},
-		func() error { _, err := b.Run("scancel", "--batch", "--signal=USR1", b.ID); return err },
-		func() error { return b.WaitState("RUNNING", n+1) })
+	signal(t, b, n)
+	must(t, func() error { return b.WaitState("RUNNING", n+1) })
 	continued(t, b, n+1, seen)
 }
 
@@ -315,6 +334,17 @@ echo "ended by itself"
 	}
 }
 
+// slurmUsedUp signals a job whose wanted time is over: it runs on to its end.
+func slurmUsedUp(t *testing.T, s *harness.Slurm, w workload) {
+	b := newBatch(t, s, w)
+	must(t, func() error {
+		return b.Submit(append([]string{"--comment=00:00:10", contrib("serial_cr.slurm")}, w.command()...)...)
+	})
+	progressed(t, b, 0)
+	signal(t, b, 0)
+	completed(t, b, w, 0)
+}
+
 // slurmTimeLimit waits for the signal that Slurm sends before the time limit.
 func slurmTimeLimit(t *testing.T, s *harness.Slurm, w workload) {
 	script := "run_cr.slurm"
@@ -323,7 +353,7 @@ func slurmTimeLimit(t *testing.T, s *harness.Slurm, w workload) {
 	}
 	b := newBatch(t, s, w, "max_timelimit=60")
 	must(t, func() error {
-		return b.Submit(append([]string{"--time=1", "--comment=10", "--signal=B:USR1@40", contrib(script)}, w.command()...)...)
+		return b.Submit(append([]string{"--time=1", "--comment=00:10:00", "--signal=B:USR1@40", contrib(script)}, w.command()...)...)
 	})
 	for n := range 2 {
 		seen := progressed(t, b, n)

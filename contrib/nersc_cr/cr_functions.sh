@@ -179,14 +179,16 @@ parse_job() {
 
 # requeue_job FUNCTION SIGNAL... arranges that FUNCTION runs when Slurm
 # announces the end of the time limit by SIGNAL, as long as the job's wanted
-# total time is not used up. Call it when the program runs in the background,
-# then wait.
+# total time is not used up; after that the signal is ignored, so that it does
+# not end the script before its time. Call it when the program runs in the
+# background, then wait.
 requeue_job() {
 	local function=$1 signal
 	shift
 	parse_job
 	if ((remainingTimeSec <= 0)); then
 		echo "no more job requeues,done!"
+		trap '' "$@"
 		return
 	fi
 	for signal; do
