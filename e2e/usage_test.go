@@ -145,6 +145,22 @@ func TestMoved(t *testing.T) {
 	}
 }
 
+// TestFileClosedSince kills a job that has closed, since its checkpoint, a file
+// that was open then: what the library kept on disk for that file is gone.
+func TestFileClosedSince(t *testing.T) {
+	for _, m := range libraries(t) {
+		t.Run(string(m), func(t *testing.T) {
+			p := program{name: "closing"}
+			want := reference(t, m, p, 2, 60)
+			spec, err := p.spec(m, 2, 60, pauseUS, harness.GateArg)
+			j := newJob(t, spec, err)
+			must(t, j.Launch, func() error { return j.Run.WaitReady(2) }, j.Checkpoint)
+			must(t, j.Open, func() error { return j.Run.WaitSteps(1) }, j.Kill, j.Restart)
+			conclude(t, j, want)
+		})
+	}
+}
+
 // TestElsewhereInTheZone restarts where ld.so needs more memory for its search path,
 // so that the thread-local storage of the lower half comes to lie elsewhere.
 func TestElsewhereInTheZone(t *testing.T) {
