@@ -23,6 +23,8 @@ type app struct {
 	input   []string // files of testdata/apps to run beside
 	prepare []string // a command that makes more input from those, run before each run
 	env     []string
+	flags   []string                // for the launcher of the product
+	cpu     string                  // a flag of /proc/cpuinfo without which the program does not run
 	output  bool                    // the result is on standard output: it goes to the file out.RANK
 	heavy   bool                    // a large package, a long run: only with MANA_E2E_APPS=1
 	cycles  int                     // 5 for those that are heavy, cycles() if not given
@@ -44,7 +46,10 @@ func (a app) spec(t *testing.T) harness.Spec {
 	if err != nil || !a.mpi.Installed() {
 		t.Skipf("%s of Debian's package %s is not installed: %v", a.program, a.pkg, err)
 	}
-	spec := harness.Spec{MPI: a.mpi, Ranks: max(a.ranks, 2), Command: append([]string{path}, a.args...), Env: a.env}
+	if info, err := os.ReadFile("/proc/cpuinfo"); !strings.Contains(string(info), a.cpu) {
+		t.Skipf("%s needs a CPU with %s: %v", a.name, a.cpu, err)
+	}
+	spec := harness.Spec{MPI: a.mpi, Ranks: max(a.ranks, 2), Command: append([]string{path}, a.args...), Env: a.env, Flags: a.flags}
 	if a.output {
 		spec.Command = append([]string{"/bin/sh", "-c", redirect, "sh"}, spec.Command...)
 	}

@@ -31,19 +31,23 @@ var apps = []app{
 		args: []string{"-in", "silicon.in"}, input: []string{"silicon.in"}, prepare: []string{"sh", "-c", siliconUPF},
 		result: lines("out.0", "!", "Ekin", "JOB DONE")},
 	{name: "nwchem-openmpi", pkg: "nwchem-openmpi", program: "nwchem.openmpi", mpi: harness.OpenMPI, heavy: true, output: true,
-		args: []string{"dimer.nw"}, input: []string{"dimer.nw"}, result: nwchemResult},
+		args: []string{"dimer.nw"}, input: []string{"dimer.nw"}, result: nwchemResult, flags: scratchFiles},
 	{name: "nwchem-mpich", pkg: "nwchem-mpich", program: "nwchem.mpich", mpi: harness.MPICH, heavy: true, output: true,
-		args: []string{"dimer.nw"}, input: []string{"dimer.nw"}, result: nwchemResult,
+		args: []string{"dimer.nw"}, input: []string{"dimer.nw"}, result: nwchemResult, flags: scratchFiles,
 		env: []string{"ARMCI_USE_WIN_ALLOCATE=0"}}, // without it the energies are wrong natively
 	{name: "cp2k", pkg: "cp2k", program: "cp2k.psmp", mpi: harness.OpenMPI, heavy: true, output: true,
 		args: []string{"water.inp"}, input: []string{"water.inp"}, result: cp2kEnergies},
 	{name: "gromacs", pkg: "gromacs", program: "gmx_mpi", mpi: harness.OpenMPI, heavy: true,
 		args:  []string{"-quiet", "mdrun", "-s", "water.tpr", "-deffnm", "md", "-reprod", "-ntomp", "1"},
 		env:   []string{"OMP_NUM_THREADS=1"},
+		cpu:   "rdtscp",
 		input: []string{"water.mdp", "water.top"}, prepare: []string{"sh", "-c", waterTPR}, result: lines("md.trr")},
 	{name: "petsc", pkg: "libpetsc-real3.18-dev", program: "ksp.c", build: "mpicc.openmpi", mpi: harness.OpenMPI, heavy: true, output: true,
-		args: []string{"-steps", "400"}, result: lines("out.0", "RESULT")},
+		args: []string{"-steps", "1000"}, result: lines("out.0", "RESULT")},
 }
+
+// scratchFiles are for programs that remove and rewrite files while they run.
+var scratchFiles = []string{"--checkpoint-open-files", "--allow-file-overwrite"}
 
 const (
 	siliconUPF = `zcat /usr/share/doc/quantum-espresso/examples/EPW/sic/pp/Si.pz-vbc.UPF.gz >Si.upf`

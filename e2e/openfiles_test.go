@@ -18,7 +18,7 @@ echo "RESULT $(cat data)"`
 // replaced only if that was allowed, and then a copy of it stays.
 func TestOpenFiles(t *testing.T) {
 	launch := func(t *testing.T, flags ...string) (j *harness.Job, data string) {
-		j = newJob(t, harness.Spec{Command: []string{"/bin/sh", "-c", reader}, Flags: append(flags, "--checkpoint-open-files")}, nil)
+		j = newJob(t, harness.Spec{Command: []string{"/bin/sh", "-c", reader}, Flags: flags}, nil)
 		must(t, j.Launch, func() error { return j.Run.WaitSteps(1) }, j.Checkpoint, j.Kill)
 		return j, filepath.Join(j.Dir, "data")
 	}
@@ -28,12 +28,19 @@ func TestOpenFiles(t *testing.T) {
 		conclude(t, j, "RESULT saved")
 	}
 	t.Run("gone", func(t *testing.T) {
-		j, data := launch(t)
+		j, data := launch(t, "--checkpoint-open-files")
 		must(t, func() error { return os.Remove(data) })
 		end(t, j)
 	})
-	t.Run("changed", func(t *testing.T) {
+	t.Run("gone and not saved", func(t *testing.T) {
 		j, data := launch(t)
+		must(t, func() error { return os.Remove(data) }, j.Restart)
+		if err := j.Run.Wait(harness.Patience); err == nil || !strings.Contains(j.Run.Stderr(), "--checkpoint-open-files") {
+			t.Errorf("%v, %q", err, j.Run.Stderr())
+		}
+	})
+	t.Run("changed", func(t *testing.T) {
+		j, data := launch(t, "--checkpoint-open-files")
 		must(t, func() error { return os.WriteFile(data, []byte("other\n"), 0o644) }, j.Restart)
 		if err := j.Run.Wait(harness.Patience); err == nil || !strings.Contains(j.Run.Stderr(), "--allow-file-overwrite") {
 			t.Errorf("%v, %q", err, j.Run.Stderr())
@@ -45,7 +52,7 @@ func TestOpenFiles(t *testing.T) {
 		end(t, j)
 	})
 	t.Run("replaced", func(t *testing.T) {
-		j, data := launch(t, "--allow-file-overwrite")
+		j, data := launch(t, "--checkpoint-open-files", "--allow-file-overwrite")
 		must(t, func() error { return os.WriteFile(data, []byte("other and more\n"), 0o644) })
 		end(t, j)
 		copies, _ := filepath.Glob(data + "-*.bk")

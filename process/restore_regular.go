@@ -89,6 +89,8 @@ func (r *Restored) openRegular(f *File) (int, error) {
 	case errors.Is(err, os.ErrNotExist) && f.Flags&unix.O_ACCMODE == unix.O_WRONLY:
 		r.opt.Warn("%s is gone: made anew, without what had been written to it", f.Path)
 		flags |= unix.O_CREAT
+	case errors.Is(err, os.ErrNotExist):
+		return -1, fmt.Errorf("%w since the checkpoint (--checkpoint-open-files at the launch saves such files)", err)
 	case err != nil:
 		return -1, err
 	case f.Flags&unix.O_ACCMODE != unix.O_RDONLY:
