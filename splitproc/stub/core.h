@@ -154,7 +154,8 @@ HIDDEN extern struct core_table core_comms, core_types, core_ops, core_requests,
 	core_errhs, core_messages, core_keyvals;
 HIDDEN extern struct core_comm core_world, core_self; /* MPI_COMM_WORLD, MPI_COMM_SELF */
 HIDDEN extern struct core_comm core_parts; /* our own: a duplicate of world for partitioned messages, not in the table */
-HIDDEN extern MPI_Comm core_private; /* lower handle: dup of world for drain traffic */
+HIDDEN extern MPI_Comm core_private; /* lower handle: dup of world for traffic of our own */
+#define CORE_PART_TAG 0x7fff /* of partitioned messages, and of no other there (core_part.c) */
 HIDDEN extern const struct mana_lower *core_lower; /* NULL: no lower half (before Init) */
 HIDDEN extern uint64_t *core_sent, *core_received; /* messages per world rank, all communicators together */
 

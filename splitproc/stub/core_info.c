@@ -27,7 +27,7 @@ static struct core_info_entry *info_find(struct core_info *i, const char *key)
 	return e;
 }
 
-static void info_set(struct core_info *i, const char *key, const char *value)
+void core_info_set(struct core_info *i, const char *key, const char *value)
 {
 	struct core_info_entry *e = info_find(i, key);
 	if (e) {
@@ -50,7 +50,7 @@ struct core_info *core_info_copy(const struct core_info *i)
 		return 0;
 	struct core_info *c = info_new();
 	for (struct core_info_entry *e = i->first; e; e = e->next)
-		info_set(c, e->key, e->value);
+		core_info_set(c, e->key, e->value);
 	return c;
 }
 
@@ -107,7 +107,7 @@ void core_info_lower_done(volatile struct mana_thread *t, MPI_Info *lower, struc
 	if (made == MPI_INFO_NULL)
 		return;
 	if (key && LOWER(t, core_lower->f.Info_get(made, key, sizeof value - 1, value, &flag)) == MPI_SUCCESS && flag)
-		info_set(i, key, value);
+		core_info_set(i, key, value);
 	LOWER(t, core_lower->f.Info_free(&made));
 }
 
@@ -162,7 +162,7 @@ int core_Info_set(MPI_Info info, const char *key, const char *value)
 	if (!value || strlen(value) >= MPI_MAX_INFO_VAL)
 		return MPI_ERR_INFO_VALUE;
 	ENTER_LOCAL();
-	info_set(i, key, value);
+	core_info_set(i, key, value);
 	LEAVE_LOCAL(MPI_SUCCESS);
 }
 
@@ -264,7 +264,7 @@ int core_Info_create_env(int argc, char *argv[], MPI_Info *info)
 	ENTER_LOCAL();
 	struct core_info *i = info_new();
 	if (argc > 0 && argv && argv[0] && strlen(argv[0]) < MPI_MAX_INFO_VAL)
-		info_set(i, "command", argv[0]);
+		core_info_set(i, "command", argv[0]);
 	*info = core_info_handle(i);
 	LEAVE_LOCAL(MPI_SUCCESS);
 }

@@ -67,23 +67,29 @@ static volatile struct mana_clock *union_clock(const struct core_comm *l, int n,
 	return k;
 }
 
+/* The same on both sides, and another for each of those that threads make at the same time. */
+static int private_tag(uint64_t gid)
+{
+	int tag = (int)(gid % (uint64_t)core_lower->tag_ub);
+	return tag == CORE_PART_TAG ? core_lower->tag_ub : tag;
+}
+
 /* Takes `remote` over. */
-static int make(struct core_comm *l, int leader, uint64_t seed, const struct side *theirs, int *remote, int tag,
+static int make(struct core_comm *l, int leader, uint64_t seed, const struct side *theirs, int *remote,
                 struct core_comm **out)
 {
 	volatile struct mana_clock *k = union_clock(l, theirs->size, remote);
 	ENTER_CLOCK(k);
 	/* On the private communicator no message of the program can be in the way. */
 	MPI_Comm local = l->lower, peer = core_private, lower = MPI_COMM_NULL;
-	int there = theirs->leader;
-	tag %= 0x7fff; /* below that of partitioned messages */
+	uint64_t gid = inter_gid(seed, theirs->seed);
+	int there = theirs->leader, tag = private_tag(gid);
 	int rc = LOWER(self_, core_lower->f.Intercomm_create(local, leader, peer, there, tag, &lower));
 	if (rc != MPI_SUCCESS) {
 		core_free(remote);
 		LEAVE(rc);
 	}
-	struct core_comm *c = core_comm_new(lower, l->size, core_dup(l->world, (size_t)l->size * sizeof(int)),
-	                                    inter_gid(seed, theirs->seed));
+	struct core_comm *c = core_comm_new(lower, l->size, core_dup(l->world, (size_t)l->size * sizeof(int)), gid);
 	c->inter = 1;
 	c->remote_size = theirs->size;
 	c->remote_world = remote;
@@ -110,7 +116,7 @@ int core_Intercomm_create(MPI_Comm local_comm, int local_leader, MPI_Comm peer_c
 	rc = tell(local_comm, local_leader, rc, &theirs, &remote);
 	if (rc != MPI_SUCCESS)
 		return rc;
-	rc = make(l, local_leader, mine.seed, &theirs, remote, tag, &c);
+	rc = make(l, local_leader, mine.seed, &theirs, remote, &c);
 	if (rc == MPI_SUCCESS)
 		*newintercomm = COMM_HANDLE(c);
 	return rc;

@@ -77,6 +77,7 @@ struct core_info {
 	struct core_info_entry *first, **last;
 };
 HIDDEN struct core_info *core_info_of(MPI_Info h);
+HIDDEN void core_info_set(struct core_info *i, const char *key, const char *value);
 HIDDEN struct core_info *core_info_copy(const struct core_info *i); /* NULL of NULL; not in the table */
 HIDDEN void core_info_drop(struct core_info *i);
 HIDDEN MPI_Info core_info_handle(struct core_info *i);              /* puts it into the table */

@@ -11,8 +11,6 @@
 
 #include "core_p2p.h"
 
-#define PART_TAG 0x7fff /* no other message on core_private has it */
-
 struct header {
 	uint64_t gid, nth;
 	int64_t tag;
@@ -36,6 +34,7 @@ struct channels {
 struct core_comm core_parts = {.refs = 1};
 static struct channels *channels;
 static struct core_drained *arrived, **arrived_tail = &arrived;
+static uint32_t receiving; /* a thread takes messages in, which keeps them in order */
 
 static uint64_t next_channel(int sending, int peer, uint64_t gid, int tag)
 {
@@ -78,7 +77,7 @@ static int send_all(volatile struct mana_thread *t, struct core_request *r)
 		core_free(data);
 		return rc;
 	}
-	rc = core_send_packed(t, data, position, 0, p->peer, PART_TAG, &core_parts);
+	rc = core_send_packed(t, data, position, 0, p->peer, CORE_PART_TAG, &core_parts);
 	if (!rc)
 		core_request_complete(r, &ok);
 	return rc;
@@ -99,7 +98,7 @@ static struct core_drained *take_one(volatile struct mana_thread *t)
 
 	if (d)
 		return d;
-	if (LOWER(t, core_lower->p.improbe(MPI_ANY_SOURCE, PART_TAG, c, &flag, &m, &st)) || !flag)
+	if (LOWER(t, core_lower->p.improbe(MPI_ANY_SOURCE, CORE_PART_TAG, c, &flag, &m, &st)) || !flag)
 		return 0;
 	d = core_drained_new(st.bytes);
 	if (core_bytes_type(t, st.bytes, &n, &type) || LOWER(t, core_lower->p.mrecv(d->data, n, type, &m, &got)))
@@ -125,14 +124,12 @@ static struct core_drained *find(const struct part *p)
 	return d;
 }
 
-static void poll(volatile struct mana_thread *t, struct core_request *r)
+static void receive(volatile struct mana_thread *t, struct core_request *r)
 {
 	struct part *p = r->aux;
 	struct mana_status st = {.error = 0};
 	struct core_drained *d;
 
-	if (p->sending)
-		return;
 	while ((d = take_one(t))) {
 		core_p2p_lock();
 		d->next = 0;
@@ -151,6 +148,18 @@ static void poll(volatile struct mana_thread *t, struct core_request *r)
 	st.source = r->peer;
 	st.tag = r->tag;
 	r->st = st;
+}
+
+static void poll(volatile struct mana_thread *t, struct core_request *r)
+{
+	const struct part *p = r->aux;
+
+	if (p->sending || __atomic_exchange_n(&receiving, 1, __ATOMIC_ACQUIRE))
+		return;
+	/* Another thread may just have ended it: the next message is for the next start. */
+	if (*(volatile uint8_t *)&r->state == REQ_ACTIVE)
+		receive(t, r);
+	__atomic_store_n(&receiving, 0, __ATOMIC_RELEASE);
 }
 
 /* ---- the calls ---- */

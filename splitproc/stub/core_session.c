@@ -36,14 +36,22 @@ int core_error_session(MPI_Session session, int errclass, const char *function)
 	return core_raise(ERRH_SESSION, VID(session), s->errh, errclass, function);
 }
 
+static const struct {
+	int level;
+	const char *name;
+} thread_levels[] = {
+	{MPI_THREAD_SINGLE, "MPI_THREAD_SINGLE"},
+	{MPI_THREAD_FUNNELED, "MPI_THREAD_FUNNELED"},
+	{MPI_THREAD_SERIALIZED, "MPI_THREAD_SERIALIZED"},
+	{MPI_THREAD_MULTIPLE, "MPI_THREAD_MULTIPLE"},
+};
+
 static int thread_level(const struct core_info *info)
 {
-	static const char *const names[] = {"MPI_THREAD_SINGLE", "MPI_THREAD_FUNNELED", "MPI_THREAD_SERIALIZED", "MPI_THREAD_MULTIPLE"};
-	static const int levels[] = {MPI_THREAD_SINGLE, MPI_THREAD_FUNNELED, MPI_THREAD_SERIALIZED, MPI_THREAD_MULTIPLE};
 	for (struct core_info_entry *e = info ? info->first : 0; e; e = e->next)
 		for (int i = 0; i < 4 && !strcmp(e->key, "thread_level"); i++)
-			if (!strcmp(e->value, names[i]))
-				return levels[i];
+			if (!strcmp(e->value, thread_levels[i].name))
+				return thread_levels[i].level;
 	return MPI_THREAD_SINGLE;
 }
 
@@ -171,10 +179,13 @@ int core_Session_get_info(MPI_Session session, MPI_Info *info_used)
 	struct core_session *s = session_of(session);
 	if (!s)
 		return MPI_ERR_SESSION;
-	if (!s->info)
-		return core_Info_create(info_used);
+	static const struct core_info none;
 	ENTER_LOCAL();
-	*info_used = core_info_handle(core_info_copy(s->info));
+	struct core_info *i = core_info_copy(s->info ? s->info : &none);
+	for (int k = 0; k < 4; k++)
+		if (thread_levels[k].level == mana_ctl->thread_level)
+			core_info_set(i, "thread_level", thread_levels[k].name); /* what is provided, not what was asked for */
+	*info_used = core_info_handle(i);
 	LEAVE_LOCAL(MPI_SUCCESS);
 }
 
