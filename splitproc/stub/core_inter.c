@@ -67,13 +67,6 @@ static volatile struct mana_clock *union_clock(const struct core_comm *l, int n,
 	return k;
 }
 
-/* The same on both sides, and another for each of those that threads make at the same time. */
-static int private_tag(uint64_t gid)
-{
-	int tag = (int)(gid % (uint64_t)core_lower->tag_ub);
-	return tag == CORE_PART_TAG ? core_lower->tag_ub : tag;
-}
-
 /* Takes `remote` over. */
 static int make(struct core_comm *l, int leader, uint64_t seed, const struct side *theirs, int *remote,
                 struct core_comm **out)
@@ -83,7 +76,7 @@ static int make(struct core_comm *l, int leader, uint64_t seed, const struct sid
 	/* On the private communicator no message of the program can be in the way. */
 	MPI_Comm local = l->lower, peer = core_private, lower = MPI_COMM_NULL;
 	uint64_t gid = inter_gid(seed, theirs->seed);
-	int there = theirs->leader, tag = private_tag(gid);
+	int there = theirs->leader, tag = core_private_tag(gid);
 	int rc = LOWER(self_, core_lower->f.Intercomm_create(local, leader, peer, there, tag, &lower));
 	if (rc != MPI_SUCCESS) {
 		core_free(remote);

@@ -60,7 +60,7 @@ static int rebuild_world(volatile struct mana_thread *t)
 static int make_inter(volatile struct mana_thread *t, struct core_comm *c, MPI_Comm *lower)
 {
 	MPI_Comm peer = core_private, local = *lower;
-	int leader = c->remote_world[0], tag = (int)(c->gid & 0x3fff);
+	int leader = c->remote_world[0], tag = core_private_tag(c->gid);
 	int rc = LOWER(t, core_lower->f.Intercomm_create(local, 0, peer, leader, tag, lower));
 	return rc == MPI_SUCCESS ? LOWER(t, core_lower->f.Comm_free(&local)) : rc;
 }
