@@ -51,24 +51,32 @@ func TestRestartScript(t *testing.T) {
 	conclude(t, j, want)
 }
 
-// TestRestartScriptOfMPI runs the script as it is: it starts a coordinator and,
-// by the launcher, all ranks.
-func TestRestartScriptOfMPI(t *testing.T) {
+// haloRestarts has f restart a job of each library that has been checkpointed and
+// killed, and compares the result.
+func haloRestarts(t *testing.T, f func(t *testing.T, j *harness.Job)) {
 	for _, m := range libraries(t) {
 		t.Run(string(m), func(t *testing.T) {
 			p := program{name: "halo"}
 			want := reference(t, m, p, 2, 60)
 			spec, err := p.spec(m, 2, 60, pauseUS, "-")
 			j := checkpointed(t, spec, err)
-			must(t, j.Kill, j.StopCoordinator)
-			script := filepath.Join(j.Dir, "dmtcp_restart_script.sh")
-			launcher := "MANA_LAUNCHER=" + strings.Join(m.Mpirun(2), " ")
-			must(t, func() error {
-				return j.Start([]string{"/usr/bin/env", launcher, "MANA_LISTEN=127.0.0.1", "/bin/bash", script, "-p", "0"})
-			})
+			f(t, j)
 			conclude(t, j, want)
 		})
 	}
+}
+
+// TestRestartScriptOfMPI runs the script as it is: it starts a coordinator and,
+// by the launcher, all ranks.
+func TestRestartScriptOfMPI(t *testing.T) {
+	haloRestarts(t, func(t *testing.T, j *harness.Job) {
+		must(t, j.Kill, j.StopCoordinator)
+		script := filepath.Join(j.Dir, "dmtcp_restart_script.sh")
+		launcher := "MANA_LAUNCHER=" + strings.Join(j.MPI.Mpirun(2), " ")
+		must(t, func() error {
+			return j.Start([]string{"/usr/bin/env", launcher, "MANA_LISTEN=127.0.0.1", "/bin/bash", script, "-p", "0"})
+		})
+	})
 }
 
 // TestInterval lets the coordinator checkpoint by its own clock.
@@ -131,18 +139,11 @@ func TestCoordinatorDies(t *testing.T) {
 // TestMoved restarts from a copy of the checkpoint directory in another place, and
 // twice from the same generation.
 func TestMoved(t *testing.T) {
-	for _, m := range libraries(t) {
-		t.Run(string(m), func(t *testing.T) {
-			p := program{name: "halo"}
-			want := reference(t, m, p, 2, 60)
-			spec, err := p.spec(m, 2, 60, pauseUS, "-")
-			j := checkpointed(t, spec, err)
-			must(t, func() error { return os.Rename(j.Ckpt, j.Ckpt+".moved") })
-			j.Ckpt += ".moved"
-			must(t, j.Restart, func() error { return j.Run.WaitSteps(3) }, j.Kill, j.Restart)
-			conclude(t, j, want)
-		})
-	}
+	haloRestarts(t, func(t *testing.T, j *harness.Job) {
+		must(t, func() error { return os.Rename(j.Ckpt, j.Ckpt+".moved") })
+		j.Ckpt += ".moved"
+		must(t, j.Restart, func() error { return j.Run.WaitSteps(3) }, j.Kill, j.Restart)
+	})
 }
 
 // TestFileClosedSince kills a job that has closed, since its checkpoint, a file
@@ -164,21 +165,14 @@ func TestFileClosedSince(t *testing.T) {
 // TestElsewhereInTheZone restarts where ld.so needs more memory for its search path,
 // so that the thread-local storage of the lower half comes to lie elsewhere.
 func TestElsewhereInTheZone(t *testing.T) {
-	for _, m := range libraries(t) {
-		t.Run(string(m), func(t *testing.T) {
-			p := program{name: "halo"}
-			want := reference(t, m, p, 2, 60)
-			spec, err := p.spec(m, 2, 60, pauseUS, "-")
-			j := checkpointed(t, spec, err)
-			var path strings.Builder
-			for i := range 60 { // different ones: ld.so keeps each directory once
-				fmt.Fprintf(&path, "/nonexistent/%0200d:", i)
-			}
-			j.Env = append(j.Env, "LD_LIBRARY_PATH="+path.String())
-			must(t, j.Restart)
-			conclude(t, j, want)
-		})
-	}
+	haloRestarts(t, func(t *testing.T, j *harness.Job) {
+		var path strings.Builder
+		for i := range 60 { // different ones: ld.so keeps each directory once
+			fmt.Fprintf(&path, "/nonexistent/%0200d:", i)
+		}
+		j.Env = append(j.Env, "LD_LIBRARY_PATH="+path.String())
+		must(t, j.Restart)
+	})
 }
 
 // TestManaCommands is a job script as MANA's manual has it: a coordinator in the
