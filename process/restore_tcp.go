@@ -109,7 +109,15 @@ func (c *Connections) Lone() ([]*tcp.Meeting, error) {
 
 // Put takes a socket over that has been connected to another agent's.
 func (c *Connections) Put(end tcp.End, fd int) {
-	c.made[c.living()[end].key] = fd
+	c.take(c.living()[end], fd)
+}
+
+// take takes a connected socket over, whose name may not be the saved one.
+func (c *Connections) take(e *savedEnd, fd int) {
+	c.made[e.key] = fd
+	if now, renamed := tcp.Renamed(fd, e.Spec); renamed {
+		c.warn("fd %d: the address %s is in use or not of this machine: its connection has %s now", e.file.FD, e.Local, now)
+	}
 }
 
 // living finds living ends by how they see their connections.
@@ -143,7 +151,8 @@ func (c *Connections) pair(a, b *savedEnd) error {
 	if fds[0], fds[1], err = tcp.Pair(a.Spec, b.Spec); err != nil {
 		return err
 	}
-	c.made[a.key], c.made[b.key] = fds[0], fds[1]
+	c.take(a, fds[0])
+	c.take(b, fds[1])
 	for i, e := range []*savedEnd{a, b} {
 		data, err := e.data()
 		if err == nil {
@@ -193,7 +202,7 @@ func (c *Connections) queue(e *savedEnd) error {
 		if err != nil {
 			return err
 		}
-		c.made[e.key] = fd
+		c.take(e, fd)
 		return e.Close(fd)
 	}
 	return c.alone(e)

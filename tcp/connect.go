@@ -25,7 +25,20 @@ const connectTime = 3 * time.Second
 // Pair connects two new sockets as a and b were, with their addresses where those
 // can be had again, else with others of this machine.
 func Pair(a, b Spec) (fa, fb int, err error) {
-	l, err := listenAt(a.Domain, a.Local, loopback(a.Local))
+	if fa, fb, err = pair(a, b, listenExactly, connect); err == nil {
+		return fa, fb, nil
+	}
+	// Which end listens cannot be told afterwards, but a port that somebody else
+	// connects from can be connected from only.
+	if fb, fa, err = pair(b, a, listenExactly, connect); err == nil {
+		return fa, fb, nil
+	}
+	return pair(a, b, func(domain int, at netip.AddrPort) (int, error) { return listenAt(domain, at, loopback(at)) }, connectFrom)
+}
+
+// pair connects b to a, which listens for it.
+func pair(a, b Spec, listenAt func(domain int, at netip.AddrPort) (int, error), connect func(domain int, from, to netip.AddrPort) (int, error)) (fa, fb int, err error) {
+	l, err := listenAt(a.Domain, a.Local)
 	if err != nil {
 		return -1, -1, err
 	}
@@ -34,7 +47,7 @@ func Pair(a, b Spec) (fa, fb int, err error) {
 	if err != nil {
 		return -1, -1, err
 	}
-	if fb, err = connectFrom(b.Domain, b.Local, addrPort(sa)); err != nil {
+	if fb, err = connect(b.Domain, b.Local, addrPort(sa)); err != nil {
 		return -1, -1, err
 	}
 	if fa, err = acceptFrom(l, fb); err != nil {
@@ -42,6 +55,16 @@ func Pair(a, b Spec) (fa, fb int, err error) {
 		return -1, -1, err
 	}
 	return fa, fb, nil
+}
+
+// Renamed tells which local address a socket has that was to have another one.
+func Renamed(fd int, s Spec) (now netip.AddrPort, renamed bool) {
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		return now, false
+	}
+	now = addrPort(sa)
+	return now, now != s.Local
 }
 
 // Listener is a socket that listens.
@@ -57,35 +80,37 @@ func (l *Listener) Hears(at netip.AddrPort) bool {
 
 // Listen listens as a saved socket did; prepare sets its options.
 func (l *Listener) Listen(prepare func(fd int)) (int, error) {
-	fd, err := boundSocket(l.Domain, l.Local, prepare)
+	return listenPrepared(l.Domain, l.Local, prepare)
+}
+
+// Connect connects a new socket, as the saved one was, to its listener.
+func Connect(s Spec) (int, error) { return connectFrom(s.Domain, s.Local, s.Remote) }
+
+// listenExactly listens at an address.
+func listenExactly(domain int, at netip.AddrPort) (int, error) {
+	return listenPrepared(domain, at, nil)
+}
+
+func listenPrepared(domain int, at netip.AddrPort, prepare func(fd int)) (int, error) {
+	fd, err := boundSocket(domain, at, prepare)
 	if err == nil {
 		if err = unix.Listen(fd, backlog); err == nil {
 			return fd, nil
 		}
 		unix.Close(fd)
 	}
-	return -1, fmt.Errorf("listen at %s: %w", l.Local, err)
+	return -1, fmt.Errorf("listen at %s: %w", at, err)
 }
-
-// Connect connects a new socket, as the saved one was, to its listener.
-func Connect(s Spec) (int, error) { return connectFrom(s.Domain, s.Local, s.Remote) }
 
 // listenAt listens at an address, or if that cannot be had at another.
 func listenAt(domain int, at, or netip.AddrPort) (int, error) {
-	var first error
-	for _, a := range []netip.AddrPort{at, or} {
-		fd, err := boundSocket(domain, a, nil)
-		if err == nil {
-			if err = unix.Listen(fd, backlog); err == nil {
-				return fd, nil
-			}
-			unix.Close(fd)
-		}
-		if first == nil {
-			first = fmt.Errorf("listen at %s: %w", a, err)
+	fd, err := listenExactly(domain, at)
+	if err != nil {
+		if other, again := listenExactly(domain, or); again == nil {
+			return other, nil
 		}
 	}
-	return -1, first
+	return fd, err
 }
 
 // loopback is a free port of the loopback interface, of the kind of an address.
@@ -144,6 +169,9 @@ func connect(domain int, from, to netip.AddrPort) (int, error) {
 	deadline := time.Now().Add(connectTime)
 	for {
 		fd, err := boundSocket(domain, from, nil)
+		if errors.Is(err, unix.EADDRINUSE) {
+			fd, err = sharedPort(domain, from)
+		}
 		if err != nil {
 			return -1, err
 		}
@@ -151,6 +179,9 @@ func connect(domain int, from, to netip.AddrPort) (int, error) {
 			if err = await(fd, unix.POLLOUT, deadline); err == nil {
 				err = pendingError(fd)
 			}
+		}
+		if _, other := Renamed(fd, Spec{End: End{Local: from}}); err == nil && other && from.Port() != 0 {
+			err = unix.EADDRINUSE // outside net.ipv4.ip_local_port_range nothing is shared
 		}
 		if err == nil {
 			return fd, nil
@@ -161,6 +192,24 @@ func connect(domain int, from, to netip.AddrPort) (int, error) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+}
+
+// sharedPort makes a socket that can connect from a port from which other sockets
+// are connected elsewhere, as the kernel lets it do where it chooses a port by
+// itself; bind(2) wants SO_REUSEADDR of all of them. So the kernel gets one port to
+// choose from: IP_LOCAL_PORT_RANGE of ip(7), since Linux 6.3.
+func sharedPort(domain int, from netip.AddrPort) (int, error) {
+	var refused error
+	fd, err := boundSocket(domain, netip.AddrPortFrom(from.Addr(), 0), func(fd int) {
+		port := int(from.Port())
+		refused = errors.Join(unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_LOCAL_PORT_RANGE, port<<16|port),
+			unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1))
+	})
+	if err == nil && refused != nil {
+		unix.Close(fd)
+		return -1, unix.EADDRINUSE
+	}
+	return fd, err
 }
 
 func pendingError(fd int) error {

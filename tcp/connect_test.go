@@ -2,6 +2,8 @@ package tcp
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -49,6 +51,71 @@ func TestPair(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPairOfSharedPort: a port from which somebody else is connected by now comes
+// back, whichever end had it; without it programs would find their names changed.
+func TestPairOfSharedPort(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		domain int
+		at     netip.AddrPort
+	}{{"IPv4", unix.AF_INET, four}, {"IPv6", unix.AF_INET6, six}} {
+		for _, listens := range []bool{false, true} {
+			t.Run(fmt.Sprint(c.name, " listens=", listens), func(t *testing.T) {
+				a, b := Spec{Domain: c.domain}, Spec{Domain: c.domain}
+				a.Local, b.Local = free(t, c.domain, c.at), free(t, c.domain, c.at)
+				a.Remote, b.Remote = b.Local, a.Local
+				defer unix.Close(stranger(t, c.domain, b.Local))
+				if listens {
+					a, b = b, a
+				}
+				fa, fb, err := Pair(a, b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer unix.Close(fa)
+				defer unix.Close(fb)
+				if x, y := endOf(t, fa), endOf(t, fb); x != a.End || y != b.End {
+					t.Errorf("%v and %v have become %v and %v", a.End, b.End, x, y)
+				}
+			})
+		}
+	}
+}
+
+// free is an address that nobody has.
+func free(t *testing.T, domain int, like netip.AddrPort) netip.AddrPort {
+	t.Helper()
+	l := Listener{Domain: domain, Local: like}
+	fd, err := l.Listen(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	sa, _ := unix.Getsockname(fd)
+	return addrPort(sa)
+}
+
+// stranger is connected from an address, as if the kernel had chosen that.
+func stranger(t *testing.T, domain int, from netip.AddrPort) int {
+	t.Helper()
+	l := Listener{Domain: domain, Local: netip.AddrPortFrom(from.Addr(), 0)}
+	to, err := l.Listen(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(to)
+	sa, _ := unix.Getsockname(to)
+	fd, err := sharedPort(domain, from)
+	if err != nil {
+		t.Skip(err) // before Linux 6.3
+	}
+	err = errors.Join(unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 0), unix.SetNonblock(fd, false), unix.Connect(fd, sa))
+	if now, renamed := Renamed(fd, Spec{End: End{Local: from}}); err != nil || renamed {
+		t.Fatalf("the stranger is connected from %v, not %v: %v", now, from, err)
+	}
+	return fd
 }
 
 // TestPairElsewhere: addresses that are in use, or are not of this machine, are

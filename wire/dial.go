@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // dialTimeout bounds the connecting of a client to a host that does not answer.
@@ -21,7 +24,7 @@ func Dial(host string, port int) (*Conn, error) {
 	where := net.JoinHostPort(host, strconv.Itoa(port))
 	if len(secrets) == 0 {
 		// Tell an absent coordinator from one that belongs to somebody else.
-		c, err := net.DialTimeout("tcp", where, dialTimeout)
+		c, err := dial(where)
 		if err != nil {
 			return nil, fmt.Errorf("connect to coordinator: %w", err)
 		}
@@ -39,9 +42,18 @@ func Dial(host string, port int) (*Conn, error) {
 	return nil, last
 }
 
+// dial connects from a port that others may bind to all the same: a program that is
+// restarted beside us may want it back for a connection of its own (socket(7)).
+func dial(addr string) (net.Conn, error) {
+	d := net.Dialer{Timeout: dialTimeout, Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) })
+	}}
+	return d.Dial("tcp", addr)
+}
+
 // DialSecret connects to addr and authenticates with one secret.
 func DialSecret(addr, secret string) (*Conn, error) {
-	raw, err := net.DialTimeout("tcp", addr, dialTimeout)
+	raw, err := dial(addr)
 	if err != nil {
 		return nil, fmt.Errorf("connect to coordinator: %w", err)
 	}

@@ -101,7 +101,8 @@ static void name(int fd, char *out, size_t size)
 		sprintf(out + 2 * i, "%02x", i < 28 ? p[i] : i < 56 ? p[i - 28 + sizeof a[0]] : 0);
 }
 
-/* Kinds of sockets: IPv4; IPv6; IPv4 to an IPv6 socket. */
+/* Kinds of sockets: IPv4; IPv6; IPv4 to an IPv6 socket. The port is none that the kernel
+ * gives to those who do not care: between a kill and a restart it stays free. */
 static int listener(int kind, struct sockaddr_storage *at, socklen_t *len)
 {
 	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
@@ -111,7 +112,12 @@ static int listener(int kind, struct sockaddr_storage *at, socklen_t *len)
 	if (kind == 2)
 		six.sin6_addr = in6addr_any;
 	CHECK(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0);
-	CHECK(bind(fd, kind == 0 ? (struct sockaddr *)&four : (struct sockaddr *)&six, kind == 0 ? sizeof four : sizeof six) == 0);
+	for (int i = 0; ; i++) {
+		four.sin_port = six.sin6_port = htons((uint16_t)(10000 + (getpid() * 7 + i) % 20000));
+		if (bind(fd, kind == 0 ? (struct sockaddr *)&four : (struct sockaddr *)&six, kind == 0 ? sizeof four : sizeof six) == 0)
+			break;
+		CHECK(errno == EADDRINUSE && i < 20000);
+	}
 	CHECK(listen(fd, 16) == 0);
 	*len = sizeof *at;
 	CHECK(getsockname(fd, (struct sockaddr *)at, len) == 0);

@@ -1,5 +1,6 @@
 """tcp.py STEPS PAUSE_US PORTFILE [alone]: a client with data in flight in both directions; every byte that comes back is checked.
 tcp.py serve PORTFILE: its server, a child unless the client was told that it is alone."""
+import errno
 import hashlib
 import os
 import socket
@@ -12,8 +13,19 @@ BLOCK, OUT = 64 << 10, 24
 FLIP = bytes(255 - b for b in range(256))
 
 
+def listener():
+    """At a port that the kernel gives to nobody who does not ask: between a kill and a restart it stays free."""
+    for i in range(20000):
+        try:
+            return socket.create_server(("127.0.0.1", 10000 + (os.getpid() * 7 + i) % 20000))
+        except OSError as e:
+            if e.errno != errno.EADDRINUSE:
+                raise
+    raise SystemExit("no port is free")
+
+
 def serve(path):
-    with socket.create_server(("127.0.0.1", 0)) as s:
+    with listener() as s:
         with open(path + ".tmp", "w") as f:
             print(s.getsockname()[1], file=f)
         os.rename(path + ".tmp", path)
