@@ -270,7 +270,7 @@ struct core_front {
 	const char *abi;                                             /* "mpich", "ompi", "std" */
 	int late_errhandler; /* communicators and windows without a handler of their own use MPI_COMM_WORLD's of the moment */
 	void (*op_call)(void *fn, int large, void *in, void *inout, MPI_Count n, MPI_Datatype t);
-	void (*errh)(int kind, void *fn, uint64_t object, int errclass); /* with the program's own handle and code */
+	int (*errh)(int kind, void *fn, uint64_t object, int errclass); /* with the program's own handle and code; what the failed call returns */
 	int (*comm_copy_attr)(void *fn, MPI_Comm c, int keyval, void *extra, void *in, void *out, int *flag);
 	int (*comm_delete_attr)(void *fn, MPI_Comm c, int keyval, void *value, void *extra);
 	int (*type_copy_attr)(void *fn, MPI_Datatype t, int keyval, void *extra, void *in, void *out, int *flag);

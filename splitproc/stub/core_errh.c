@@ -149,8 +149,7 @@ int core_raise(int kind, uint64_t object, MPI_Errhandler h, int errclass, const 
 		fflush(0); /* as the real library's exit does */
 		core_die("%s: %s", function, core_error_text(errclass));
 	}
-	core_front.errh(kind, e->fn, object, errclass);
-	return errclass;
+	return core_front.errh(kind, e->fn, object, errclass);
 }
 
 int core_error(MPI_Comm comm, int errclass, const char *function)

@@ -330,8 +330,15 @@ static void front_op_call(void *fn, int large, void *in, void *inout, MPI_Count 
 	}
 }
 
-/* A Fortran procedure gets the number of the object, which its virtual id is but for predefined communicators. */
-static void front_errh(int kind, void *fn, uint64_t object, int errclass)
+/* What a failed call returns when its error handler has put another code in the place of its own. */
+#ifndef front_errh_changed
+#define front_errh_changed(errclass, code) (errclass)
+#endif
+
+/* What an error handler in C++ has seen is done with: its library calls the handler of a
+ * call that returns an error. A Fortran procedure gets the number of the
+ * object, which its virtual id is but for predefined communicators. */
+static int front_errh(int kind, void *fn, uint64_t object, int errclass)
 {
 	MPI_Comm h = (MPI_Comm)(uintptr_t)object;
 	prog_Comm comm = prog_comm_out(h);
@@ -339,18 +346,19 @@ static void front_errh(int kind, void *fn, uint64_t object, int errclass)
 	prog_File file = prog_file_out((MPI_File)h);
 	prog_Session session = prog_session_out((MPI_Session)h);
 	void *const handle[] = {[ERRH_COMM] = &comm, [ERRH_WIN] = &win, [ERRH_FILE] = &file, [ERRH_SESSION] = &session};
-	int code = prog_errcode_out(errclass);
+	int was = prog_errcode_out(errclass), code = was;
 	void *cxx = front_cxx_caller(fn);
 	if (cxx) {
 		front_cxx_errh(cxx, fn, kind, handle[kind], &code);
-		return;
+		return MPI_SUCCESS;
 	}
 	if (front_is_fortran(fn)) {
 		int number = kind == ERRH_COMM ? front_comm_fint(comm) : (int)object;
 		((void (*)(int *, int *))fn)(&number, &code);
-		return;
+	} else {
+		((void (*)(void *, int *, ...))fn)(handle[kind], &code);
 	}
-	((void (*)(void *, int *, ...))fn)(handle[kind], &code);
+	return code == was ? errclass : front_errh_changed(errclass, code);
 }
 
 static int front_comm_copy_attr(void *fn, MPI_Comm c, int keyval, void *extra, void *in, void *out, int *flag)

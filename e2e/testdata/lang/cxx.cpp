@@ -152,6 +152,13 @@ static void longest(const void *in, void *inout, int n, const MPI::Datatype &)
 		b[i] = std::max(a[i], b[i]);
 }
 
+[[maybe_unused]] static int handled;
+
+[[maybe_unused]] static void handle(MPI::Comm &, int *, ...)
+{
+	handled++;
+}
+
 /* Objects of the classes live through the whole run. */
 struct bound {
 	MPI::Intracomm ring = MPI::COMM_WORLD.Dup();
@@ -203,6 +210,12 @@ struct bound {
 			thrown = e.Get_error_class();
 		}
 		expect(thrown == MPI_ERR_RANK, "no exception of the class");
+		MPI::Errhandler h = MPI::Comm::Create_errhandler(handle);
+		c.Set_errhandler(h);
+		h.Free();
+		handled = 0;
+		c.Iprobe(np, 0);
+		expect(handled == 1, "an error handler of the class called " + std::to_string(handled) + " times");
 #endif
 	}
 };

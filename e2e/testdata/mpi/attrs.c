@@ -1,7 +1,7 @@
 /* attrs: keyvals with copy and delete callbacks, predefined attributes, error handlers and info; all checked late in the run. */
 #include "check.h"
 
-static int copies, deletes, handled, last_class;
+static int copies, deletes, handled, last_class, forgive;
 
 static int copy_fn(MPI_Comm c, int key, void *extra, void *in, void *out, int *flag)
 {
@@ -23,6 +23,8 @@ static void handler(MPI_Comm *c, int *code, ...)
 {
 	MPI_Error_class(*code, &last_class);
 	handled++;
+	if (forgive)
+		*code = MPI_SUCCESS;
 }
 
 static void expect(MPI_Comm c, int key, void *want)
@@ -70,6 +72,15 @@ static void errors(MPI_Comm quiet, MPI_Comm mine)
 	CHECK(handled == before + 1 && last_class == MPI_ERR_RANK && rc != MPI_SUCCESS, "handler: %d calls, class %d", handled - before, last_class);
 	MPI_Comm_call_errhandler(mine, MPI_ERR_OTHER);
 	CHECK(handled == before + 2, "Comm_call_errhandler");
+	forgive = 1;
+	rc = MPI_Send(&word, 1, MPI_INT, np + 5, 0, mine);
+	forgive = 0;
+#ifdef MPICH_VERSION
+	CHECK(rc == MPI_SUCCESS, "after its handler cleared the code the call returns %d", rc);
+#else
+	CHECK(rc != MPI_SUCCESS, "the handler cleared the code that the call returns");
+#endif
+	CHECK(handled == before + 3, "the handler was called %d times", handled - before);
 	MPI_Comm_get_errhandler(quiet, &eh);
 	CHECK(eh == MPI_ERRORS_RETURN, "errhandler changed");
 	MPI_Errhandler_free(&eh);

@@ -54,6 +54,9 @@ static void *prog_delete_fn(void *fn)
 	return fn;
 }
 
+/* What a failed call returns is what its error handler leaves. */
+#define front_errh_changed(errclass, code) prog_errcode(code)
+
 /* Keyvals made by Fortran or C++: their functions are called through a proxy
  * that knows that language's conventions. That of C++ takes the address of a
  * value that is not said to be a pointer; to that of Fortran it is all one. */

@@ -36,11 +36,12 @@ struct core_request *core_request_new(int kind, struct core_comm *c)
 	return r;
 }
 
-static void call_errh(int kind, void *fn, uint64_t object, int errclass)
+static int call_errh(int kind, void *fn, uint64_t object, int errclass)
 {
 	MPI_Comm c = (MPI_Comm)object; /* what an int * or a handle * finds there is the same for every kind */
 	(void)kind;
 	((MPI_Comm_errhandler_function *)fn)(&c, &errclass);
+	return errclass;
 }
 static void call_op(void *fn, int large, void *in, void *inout, MPI_Count n, MPI_Datatype t)
 {
