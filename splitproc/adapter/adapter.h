@@ -25,7 +25,7 @@ int adapter_test(int n, MPI_Request reqs[], int mode, int *ndone, int which[], s
 
 /* comm.c */
 int adapter_members(MPI_Comm comm, int remote, MPI_Comm world, int n, int ranks[]);
-int adapter_comm_from_ranks(MPI_Comm world, int n, const int ranks[], int tag, MPI_Comm *out);
+int adapter_comm_from_ranks(MPI_Comm from, int n, const int ranks[], int tag, MPI_Comm *out);
 int adapter_comm_create(MPI_Comm c, int n, const int positions[], MPI_Comm *out);
 int adapter_elements(MPI_Datatype type, int64_t bytes, MPI_Count *n);
 

@@ -47,9 +47,9 @@ static int comm_of_some(native_Comm from, int n, const int ranks[], int tag, MPI
 	return rc;
 }
 
-int adapter_comm_from_ranks(MPI_Comm world, int n, const int ranks[], int tag, MPI_Comm *out)
+int adapter_comm_from_ranks(MPI_Comm from, int n, const int ranks[], int tag, MPI_Comm *out)
 {
-	return comm_of_some(native_comm(world), n, ranks, tag, out);
+	return comm_of_some(native_comm(from), n, ranks, tag, out);
 }
 
 int adapter_comm_create(MPI_Comm c, int n, const int positions[], MPI_Comm *out)

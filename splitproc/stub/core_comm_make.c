@@ -178,10 +178,28 @@ int core_Comm_create(MPI_Comm comm, MPI_Group group, MPI_Comm *newcomm)
 }
 
 /* Collective over the group only, which therefore agrees on a gid of its own:
- * the first member's choice. */
-int core_Comm_create_group(MPI_Comm comm, MPI_Group group, int tag, MPI_Comm *newcomm)
+ * the first member's choice. Below it is made of the program's own communicator,
+ * as libraries do not keep those apart that threads make of one at the same time. */
+static int create_group(struct core_comm *p, const struct core_group *g, const int *at, int tag, struct core_comm **c)
 {
 	static uint64_t made;
+	volatile struct mana_thread *t = core_self_thread();
+	t->state = MANA_IN;
+	volatile struct mana_clock *k = core_clock_group(g->size, g->ranks);
+	ENTER_CLOCK(k);
+	MPI_Comm lower = MPI_COMM_NULL, from = p->lower;
+	uint64_t n = __atomic_fetch_add(&made, 1, __ATOMIC_RELAXED);
+	uint64_t seed = core_gid_first(core_hash(p->gid ^ (uint64_t)tag, &n, sizeof n), -1);
+	int rc = LOWER(self_, core_lower->p.comm_from_ranks(from, g->size, at, tag, &lower));
+	if (rc == MPI_SUCCESS)
+		rc = LOWER(self_, core_lower->f.Bcast(&seed, 1, MPI_UINT64_T, 0, lower));
+	if (rc == MPI_SUCCESS)
+		rc = core_comm_child(self_, p, lower, seed, c);
+	LEAVE(rc);
+}
+
+int core_Comm_create_group(MPI_Comm comm, MPI_Group group, int tag, MPI_Comm *newcomm)
+{
 	struct core_comm *p = core_comm_of(comm), *c = 0;
 	struct core_group *g = core_group_of(group);
 	*newcomm = MPI_COMM_NULL;
@@ -191,18 +209,10 @@ int core_Comm_create_group(MPI_Comm comm, MPI_Group group, int tag, MPI_Comm *ne
 		return MPI_ERR_GROUP;
 	if (g->rank == MPI_UNDEFINED)
 		return MPI_SUCCESS;
-	volatile struct mana_thread *t = core_self_thread();
-	t->state = MANA_IN;
-	volatile struct mana_clock *k = core_clock_group(g->size, g->ranks);
-	ENTER_CLOCK(k);
-	MPI_Comm lower = MPI_COMM_NULL, world = core_world.lower;
-	uint64_t n = __atomic_fetch_add(&made, 1, __ATOMIC_RELAXED);
-	uint64_t seed = core_gid_first(core_hash(p->gid ^ (uint64_t)tag, &n, sizeof n), -1);
-	int rc = LOWER(self_, core_lower->p.comm_from_ranks(world, g->size, g->ranks, tag, &lower));
+	int *at, rc = positions(p, g, &at);
 	if (rc == MPI_SUCCESS)
-		rc = LOWER(self_, core_lower->f.Bcast(&seed, 1, MPI_UINT64_T, 0, lower));
-	if (rc == MPI_SUCCESS)
-		rc = core_comm_child(self_, p, lower, seed, &c);
+		rc = create_group(p, g, at, tag, &c);
+	core_free(at);
 	*newcomm = handle_of(c);
-	LEAVE(rc);
+	return rc;
 }

@@ -67,16 +67,23 @@ static volatile struct mana_clock *union_clock(const struct core_comm *l, int n,
 	return k;
 }
 
+/* Where the leaders meet; what other ranks know of it does not matter. */
+struct meeting {
+	MPI_Comm peer;
+	int remote_leader, tag;
+};
+
 /* Takes `remote` over. */
-static int make(struct core_comm *l, int leader, uint64_t seed, const struct side *theirs, int *remote,
+static int make(struct core_comm *l, int leader, const struct meeting *m, uint64_t seed, const struct side *theirs, int *remote,
                 struct core_comm **out)
 {
 	volatile struct mana_clock *k = union_clock(l, theirs->size, remote);
 	ENTER_CLOCK(k);
-	/* On the private communicator no message of the program can be in the way. */
-	MPI_Comm local = l->lower, peer = core_private, lower = MPI_COMM_NULL;
+	/* The program's own peer: MPICH tells those whom threads make at the same time apart by that, not by the tag. */
+	struct core_comm *p = l->rank == leader ? core_comm_of(m->peer) : l;
+	MPI_Comm local = l->lower, peer = p->lower, lower = MPI_COMM_NULL;
 	uint64_t gid = inter_gid(seed, theirs->seed);
-	int there = theirs->leader, tag = core_private_tag(gid);
+	int there = m->remote_leader, tag = m->tag;
 	int rc = LOWER(self_, core_lower->f.Intercomm_create(local, leader, peer, there, tag, &lower));
 	if (rc != MPI_SUCCESS) {
 		core_free(remote);
@@ -109,7 +116,7 @@ int core_Intercomm_create(MPI_Comm local_comm, int local_leader, MPI_Comm peer_c
 	rc = tell(local_comm, local_leader, rc, &theirs, &remote);
 	if (rc != MPI_SUCCESS)
 		return rc;
-	rc = make(l, local_leader, mine.seed, &theirs, remote, &c);
+	rc = make(l, local_leader, &(struct meeting){peer_comm, remote_leader, tag}, mine.seed, &theirs, remote, &c);
 	if (rc == MPI_SUCCESS)
 		*newintercomm = COMM_HANDLE(c);
 	return rc;

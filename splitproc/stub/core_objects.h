@@ -126,12 +126,6 @@ HIDDEN struct core_comm *core_comm_new(MPI_Comm lower, int n, int *world, uint64
 HIDDEN int core_comm_set_lists(struct core_comm *c, int n, int *world);
 HIDDEN uint64_t core_comm_child_gid(struct core_comm *parent);
 HIDDEN uint64_t core_gid_first(uint64_t gid, int first);
-/* A tag on core_private, the same for all members; another for each of those that threads make at the same time. */
-static inline int core_private_tag(uint64_t gid)
-{
-	int tag = (int)(gid % (uint64_t)core_lower->tag_ub);
-	return tag == CORE_PART_TAG ? core_lower->tag_ub : tag;
-}
 /* Members of a lower communicator as a fresh list of world ranks. */
 HIDDEN int core_comm_members(volatile struct mana_thread *t, MPI_Comm lower, int remote, int *n, int **ranks);
 /* What every creating call ends with: the object of `lower`, a child of

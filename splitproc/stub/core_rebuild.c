@@ -56,11 +56,18 @@ static int rebuild_world(volatile struct mana_thread *t)
 	return 0;
 }
 
+/* A tag on core_private, the same for all members. */
+static int private_tag(uint64_t gid)
+{
+	int tag = (int)(gid % (uint64_t)core_lower->tag_ub);
+	return tag == CORE_PART_TAG ? core_lower->tag_ub : tag;
+}
+
 /* Both sides make their own communicator, then the leaders meet. */
 static int make_inter(volatile struct mana_thread *t, struct core_comm *c, MPI_Comm *lower)
 {
 	MPI_Comm peer = core_private, local = *lower;
-	int leader = c->remote_world[0], tag = core_private_tag(c->gid);
+	int leader = c->remote_world[0], tag = private_tag(c->gid);
 	int rc = LOWER(t, core_lower->f.Intercomm_create(local, 0, peer, leader, tag, lower));
 	return rc == MPI_SUCCESS ? LOWER(t, core_lower->f.Comm_free(&local)) : rc;
 }

@@ -52,8 +52,8 @@ struct mana_prims {
 	int (*mrecv)(void *buf, MPI_Count n, MPI_Datatype t, MPI_Message *m, struct mana_status *st);
 	/* World ranks of a native communicator's local (remote=0) or remote group, relative to `world`. */
 	int (*members)(MPI_Comm c, int remote, MPI_Comm world, int n, int ranks[]);
-	/* Communicator over `n` ranks of `world`, collective over those only (MPI_Comm_create_group). */
-	int (*comm_from_ranks)(MPI_Comm world, int n, const int ranks[], int tag, MPI_Comm *out);
+	/* Communicator over `n` ranks of `from`, collective over those only (MPI_Comm_create_group). */
+	int (*comm_from_ranks)(MPI_Comm from, int n, const int ranks[], int tag, MPI_Comm *out);
 	/* MPI_Comm_create over the members of c's local group at the given positions. */
 	int (*comm_create)(MPI_Comm c, int n, const int positions[], MPI_Comm *out);
 	/* Number of basic elements in `bytes` received bytes of type t (MPI_Get_elements), MPI_UNDEFINED if none. */
