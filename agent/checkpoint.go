@@ -119,7 +119,7 @@ func (a *agent) take(c *checkpoint, programs []*program) result {
 	defer close(stop)
 	var snaps []*snapshot
 	if len(programs) == 0 {
-		r.err = errors.New("the program has ended")
+		r.err = errEnded
 	} else {
 		f := &family{a: a, roots: programs, gen: c.gen, mpi: a.programs[0].mpi, absent: c.absent, tell: a.tell(stop), orders: c.orders}
 		snaps = a.copyAll(f, &r)

@@ -127,6 +127,8 @@ func (f *family) sysv() process.SysVScope {
 	return process.SysVUsed
 }
 
+var errEnded = errors.New("the program has ended")
+
 // stopAll stops all processes, and those that are started while the first are
 // being stopped.
 func (f *family) stopAll() (failed *program, err error) {
@@ -143,6 +145,9 @@ func (f *family) stopAll() (failed *program, err error) {
 		}
 		if fresh > 0 {
 			continue
+		}
+		if len(f.all) == 0 {
+			return f.roots[0], errEnded
 		}
 		if u := f.user(); u == nil || u.usesMPI {
 			return nil, nil
