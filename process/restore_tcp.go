@@ -115,7 +115,7 @@ func (c *Connections) Put(end tcp.End, fd int) {
 // take takes a connected socket over, whose name may not be the saved one.
 func (c *Connections) take(e *savedEnd, fd int) {
 	c.made[e.key] = fd
-	if now, renamed := tcp.Renamed(fd, e.Spec); renamed {
+	if now, renamed := tcp.Renamed(fd, e.Local); renamed {
 		c.warn("fd %d: the address %s is in use or not of this machine: its connection has %s now", e.file.FD, e.Local, now)
 	}
 }

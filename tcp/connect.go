@@ -58,13 +58,13 @@ func pair(a, b Spec, listenAt func(domain int, at netip.AddrPort) (int, error), 
 }
 
 // Renamed tells which local address a socket has that was to have another one.
-func Renamed(fd int, s Spec) (now netip.AddrPort, renamed bool) {
+func Renamed(fd int, was netip.AddrPort) (now netip.AddrPort, renamed bool) {
 	sa, err := unix.Getsockname(fd)
 	if err != nil {
 		return now, false
 	}
 	now = addrPort(sa)
-	return now, now != s.Local
+	return now, now != was
 }
 
 // Listener is a socket that listens.
@@ -80,7 +80,14 @@ func (l *Listener) Hears(at netip.AddrPort) bool {
 
 // Listen listens as a saved socket did; prepare sets its options.
 func (l *Listener) Listen(prepare func(fd int)) (int, error) {
-	return listenPrepared(l.Domain, l.Local, prepare)
+	fd, err := boundSocket(l.Domain, l.Local, prepare)
+	if err == nil {
+		if err = unix.Listen(fd, backlog); err == nil {
+			return fd, nil
+		}
+		unix.Close(fd)
+	}
+	return -1, fmt.Errorf("listen at %s: %w", l.Local, err)
 }
 
 // Connect connects a new socket, as the saved one was, to its listener.
@@ -88,18 +95,7 @@ func Connect(s Spec) (int, error) { return connectFrom(s.Domain, s.Local, s.Remo
 
 // listenExactly listens at an address.
 func listenExactly(domain int, at netip.AddrPort) (int, error) {
-	return listenPrepared(domain, at, nil)
-}
-
-func listenPrepared(domain int, at netip.AddrPort, prepare func(fd int)) (int, error) {
-	fd, err := boundSocket(domain, at, prepare)
-	if err == nil {
-		if err = unix.Listen(fd, backlog); err == nil {
-			return fd, nil
-		}
-		unix.Close(fd)
-	}
-	return -1, fmt.Errorf("listen at %s: %w", at, err)
+	return (&Listener{domain, at}).Listen(nil)
 }
 
 // listenAt listens at an address, or if that cannot be had at another.
@@ -180,7 +176,7 @@ func connect(domain int, from, to netip.AddrPort) (int, error) {
 				err = pendingError(fd)
 			}
 		}
-		if _, other := Renamed(fd, Spec{End: End{Local: from}}); err == nil && other && from.Port() != 0 {
+		if _, other := Renamed(fd, from); err == nil && other && from.Port() != 0 {
 			err = unix.EADDRINUSE // outside net.ipv4.ip_local_port_range nothing is shared
 		}
 		if err == nil {

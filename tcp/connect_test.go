@@ -112,7 +112,7 @@ func stranger(t *testing.T, domain int, from netip.AddrPort) int {
 		t.Skip(err) // before Linux 6.3
 	}
 	err = errors.Join(unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 0), unix.SetNonblock(fd, false), unix.Connect(fd, sa))
-	if now, renamed := Renamed(fd, Spec{End: End{Local: from}}); err != nil || renamed {
+	if now, renamed := Renamed(fd, from); err != nil || renamed {
 		t.Fatalf("the stranger is connected from %v, not %v: %v", now, from, err)
 	}
 	return fd
