@@ -6,8 +6,8 @@
  */
 #include "wait.h"
 
-static int send(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, int mode,
-                uint32_t seq, MPI_Request *req)
+static int send(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, uint32_t seq,
+                MPI_Request *req)
 {
 	native_Datatype t = native_type(type);
 	native_Comm c = native_comm(comm);
@@ -16,11 +16,9 @@ static int send(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int ta
 	*req = 0;
 	dst = native_rank(dst);
 	if (__builtin_expect(native_fits(n), 1))
-		rc = mode == MANA_SEND_SYNC ? native.Issend(native_buf(buf), (int)n, t, dst, tag, c, &r)
-		                            : native.Isend(native_buf(buf), (int)n, t, dst, tag, c, &r);
-	else if (native.Isend_c && native.Issend_c)
-		rc = mode == MANA_SEND_SYNC ? native.Issend_c(native_buf(buf), n, t, dst, tag, c, &r)
-		                            : native.Isend_c(native_buf(buf), n, t, dst, tag, c, &r);
+		rc = native.Isend(native_buf(buf), (int)n, t, dst, tag, c, &r);
+	else if (native.Isend_c)
+		rc = native.Isend_c(native_buf(buf), n, t, dst, tag, c, &r);
 	else
 		return MPI_ERR_COUNT;
 	if (rc)

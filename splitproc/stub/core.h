@@ -121,16 +121,19 @@ struct core_op {
 	int fn_large;  /* MPI_User_function_c */
 };
 
-enum core_req_kind { REQ_SEND, REQ_RECV, REQ_COLL, REQ_GENERALIZED, REQ_BSEND, REQ_FILE, REQ_PART };
+/* REQ_SYNC: a synchronous send whose message was drained, until the receiver's acknowledgement (core_sync.c). */
+enum core_req_kind { REQ_SEND, REQ_RECV, REQ_COLL, REQ_GENERALIZED, REQ_BSEND, REQ_FILE, REQ_PART, REQ_SYNC };
 enum core_req_state { REQ_INACTIVE, REQ_ACTIVE, REQ_DONE };
 
 /* What every call touches comes first, so that most of it lies in two cache lines. */
 struct core_request {
 	uint32_t vid;
-	uint8_t kind, state, persistent, mode; /* mode: enum mana_send_mode (+ buffered, ready) */
+	uint8_t kind, state, persistent, mode; /* mode: enum core_send_mode */
 	uint8_t freed;                          /* MPI_Request_free on an active request */
 	uint8_t live;                           /* the handle is valid */
 	uint8_t cancel;                         /* MPI_Cancel was called */
+	uint8_t sync;                           /* REQ_SYNC: enum of core_sync.c */
+	uint32_t nth;                           /* synchronous send: which message of its channel */
 	MPI_Request lower;                      /* 0: nothing posted below */
 	/* arguments, kept to post it again after a restart (receives) or at each Start */
 	struct core_comm *comm;
@@ -144,18 +147,22 @@ struct core_request {
 	void *aux;    /* bsend copy, collective arguments … core_free'd with the request */
 	/* REQ_COLL (nonblocking and persistent collectives, file operations; core_request.h): */
 	int (*start)(struct core_request *r);    /* persistent: post it below, set r->lower */
-	void (*poll)(volatile struct mana_thread *t, struct core_request *r); /* REQ_PART: looks whether it is over */
+	void (*poll)(volatile struct mana_thread *t, struct core_request *r); /* REQ_PART, REQ_SYNC: looks whether it is over */
 	void (*release)(struct core_request *r); /* once, when the operation is over, or at MPI_Request_free
 	                                            of an inactive one: drop references */
-	struct core_buffer *buffer; /* REQ_BSEND: charged for it (NULL: none) */
+	union {
+		struct core_buffer *buffer;   /* REQ_BSEND: charged for it (NULL: none) */
+		struct core_channel *channel; /* synchronous send (core_sync.c) */
+	};
 };
 
 HIDDEN extern struct core_table core_comms, core_types, core_ops, core_requests, core_groups, core_infos,
 	core_errhs, core_messages, core_keyvals;
 HIDDEN extern struct core_comm core_world, core_self; /* MPI_COMM_WORLD, MPI_COMM_SELF */
-HIDDEN extern struct core_comm core_parts; /* our own: a duplicate of world for partitioned messages, not in the table */
+HIDDEN extern struct core_comm core_parts; /* our own: a duplicate of world for messages of our own that count, not in the table */
 HIDDEN extern MPI_Comm core_private; /* lower handle: dup of world for traffic of our own */
 #define CORE_PART_TAG 0x7fff /* of partitioned messages, and of no other there (core_part.c) */
+#define CORE_SYNC_TAG 0x7ffe /* of acknowledgements of synchronous sends (core_sync.c) */
 HIDDEN extern const struct mana_lower *core_lower; /* NULL: no lower half (before Init) */
 HIDDEN extern uint64_t *core_sent, *core_received; /* messages per world rank, all communicators together */
 

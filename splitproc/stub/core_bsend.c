@@ -108,7 +108,7 @@ int core_send_packed(volatile struct mana_thread *t, void *data, MPI_Count bytes
 		core_request_drop(r);
 		return rc;
 	}
-	core_count(core_sent, c, dst, 1);
+	core_count_sent(c, dst, tag);
 	r->lower = core_native(lower);
 	if (r->lower) {
 		core_orphan_add(r);

@@ -42,7 +42,7 @@ static inline void look(struct tally *t, MPI_Request *lower, struct core_request
 	*lower = 0;
 	if (!r)
 		return;
-	if (unlikely(r->kind == REQ_PART && r->state == REQ_ACTIVE))
+	if (unlikely(r->kind >= REQ_PART && r->state == REQ_ACTIVE))
 		r->poll(core_self_thread(), r);
 	if (unlikely(r->state == REQ_DONE)) {
 		t->done++;
@@ -141,7 +141,7 @@ int core_many_wait(volatile struct mana_thread *t, struct many *m, int mode, uin
 	int ndone = 0, rc;
 
 	if (unlikely(m->soft)) {
-		/* generalized and partitioned requests end in the upper half: look at both sides in turn */
+		/* generalized and partitioned requests, and synchronous sends after a drain, end in the upper half: look at both sides in turn */
 		rc = LOWER_WAIT(t, core_lower->p.test(m->n, m->lower, MANA_WAIT_SOME, &ndone, m->which, m->st));
 		absorb(m, rc);
 		if (mana_ctl->intr != *seq)

@@ -26,20 +26,20 @@ static __attribute__((noinline, cold)) int send_rest(volatile struct mana_thread
 }
 
 INLINE int send_on(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag,
-                   struct core_comm *c, int mode, uint32_t seq)
+                   struct core_comm *c, uint32_t seq)
 {
 	MPI_Datatype lt = core_type_lower(type);
 	MPI_Request lower = 0;
-	int rc = LOWER_WAIT(t, core_lower->p.send(buf, n, lt, dst, tag, c->lower, mode, seq, &lower));
+	int rc = LOWER_WAIT(t, core_lower->p.send(buf, n, lt, dst, tag, c->lower, seq, &lower));
 
 	if (likely(rc <= 0))
-		core_count(core_sent, c, dst, 1);
+		core_count_sent(c, dst, tag);
 	if (unlikely(rc == MANA_INTERRUPTED))
 		rc = send_rest(t, lower, buf, n, type, dst, tag, c);
 	return rc;
 }
 
-INLINE int send_blocking(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, int mode)
+int core_Send(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm)
 {
 	ENTER_WAIT();
 	struct core_comm *c = core_comm_of(comm);
@@ -48,22 +48,12 @@ INLINE int send_blocking(const void *buf, MPI_Count n, MPI_Datatype type, int ds
 		LEAVE(MPI_ERR_COMM);
 	if (unlikely((unsigned)dst >= (unsigned)core_npeers(c)))
 		LEAVE(dst == MPI_PROC_NULL ? MPI_SUCCESS : MPI_ERR_RANK);
-	LEAVE(send_on(self_, buf, n, type, dst, tag, c, mode, seq_));
-}
-
-int core_Send(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm)
-{
-	return send_blocking(buf, n, type, dst, tag, comm, MANA_SEND_STANDARD);
+	LEAVE(send_on(self_, buf, n, type, dst, tag, c, seq_));
 }
 
 int core_Rsend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm)
 {
-	return send_blocking(buf, n, type, dst, tag, comm, MANA_SEND_STANDARD);
-}
-
-int core_Ssend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm)
-{
-	return send_blocking(buf, n, type, dst, tag, comm, MANA_SEND_SYNC);
+	return core_Send(buf, n, type, dst, tag, comm);
 }
 
 /* ---- blocking receive ---- */
@@ -156,13 +146,20 @@ int core_post_send(volatile struct mana_thread *t, struct core_request *r)
 		return rc;
 	}
 	lt = core_type_lower(r->type);
-	if (unlikely(r->mode == MANA_SEND_SYNC))
+	if (unlikely(r->mode == SEND_SYNC)) {
+		core_sync_begin(r);
 		rc = LOWER(t, core_lower->f.Issend(r->buf, r->count, lt, r->peer, r->tag, c->lower, &lower));
-	else
+		if (unlikely(rc))
+			core_sync_end(r);
+		else
+			core_count(core_sent, c, r->peer, 1);
+	} else {
 		rc = LOWER(t, core_lower->f.Isend(r->buf, r->count, lt, r->peer, r->tag, c->lower, &lower));
+		if (likely(!rc))
+			core_count_sent(c, r->peer, r->tag);
+	}
 	if (unlikely(rc))
 		return rc;
-	core_count(core_sent, c, r->peer, 1);
 	r->lower = core_native(lower);
 	if (unlikely(!r->lower))
 		core_request_complete(r, &ok);
@@ -220,17 +217,42 @@ INLINE int isend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int t
 
 int core_Isend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, MPI_Request *out)
 {
-	return isend(buf, n, type, dst, tag, comm, MANA_SEND_STANDARD, out);
+	return isend(buf, n, type, dst, tag, comm, SEND_STANDARD, out);
 }
 
 int core_Irsend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, MPI_Request *out)
 {
-	return isend(buf, n, type, dst, tag, comm, MANA_SEND_STANDARD, out);
+	return isend(buf, n, type, dst, tag, comm, SEND_STANDARD, out);
 }
 
 int core_Issend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, MPI_Request *out)
 {
-	return isend(buf, n, type, dst, tag, comm, MANA_SEND_SYNC, out);
+	return isend(buf, n, type, dst, tag, comm, SEND_SYNC, out);
+}
+
+/* As a request from the start: it is counted by channel, and a drain may leave it unfinished. */
+int core_Ssend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm)
+{
+	ENTER_WAIT();
+	struct core_comm *c = core_comm_of(comm);
+	struct core_request *r;
+	int rc;
+
+	if (unlikely(!c))
+		LEAVE(MPI_ERR_COMM);
+	if (unlikely((unsigned)dst >= (unsigned)core_npeers(c)))
+		LEAVE(dst == MPI_PROC_NULL ? MPI_SUCCESS : MPI_ERR_RANK);
+	r = core_request_p2p(REQ_SEND, (void *)buf, n, type, dst, tag, c);
+	r->mode = SEND_SYNC;
+	rc = core_post_send(self_, r);
+	if (unlikely(rc)) {
+		core_request_drop(r);
+		LEAVE(rc);
+	}
+	core_request_wait(self_, r, seq_, 0);
+	rc = r->st.error;
+	core_request_recycle(r);
+	LEAVE(rc);
 }
 
 int core_Ibsend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, MPI_Request *out)

@@ -14,8 +14,7 @@
 #include "core_request.h"
 #include "sys.h"
 
-/* More values of core_request.mode, after enum mana_send_mode. */
-enum { SEND_BUFFERED = 2 };
+enum core_send_mode { SEND_STANDARD, SEND_SYNC, SEND_BUFFERED };
 
 /* A message received at a drain. */
 struct core_drained {
@@ -23,6 +22,10 @@ struct core_drained {
 	int source, tag; /* source: rank in the communicator (remote group of an intercommunicator) */
 	int64_t bytes;
 	uint64_t seq; /* order of reception, over all communicators */
+	/* The synchronous send that waits for this one to be received: request and sender's world rank; vid 0: none. */
+	uint32_t sync_vid;
+	int sync_rank;
+	uint64_t sync_seq;
 	char data[] __attribute__((aligned(16)));
 };
 
@@ -66,14 +69,42 @@ static inline int core_npeers(const struct core_comm *c)
 	return unlikely(c->inter) ? c->remote_size : c->size;
 }
 
+static inline int core_peer_world(const struct core_comm *c, int peer)
+{
+	return (unlikely(c->inter) ? c->remote_world : c->world)[peer];
+}
+
 static inline void core_count(uint64_t *counts, const struct core_comm *c, int peer, int64_t by)
 {
-	uint64_t *n = &counts[(unlikely(c->inter) ? c->remote_world : c->world)[peer]];
+	uint64_t *n = &counts[core_peer_world(c, peer)];
 
 	if (core_threaded())
 		__atomic_fetch_add(n, by, __ATOMIC_RELAXED);
 	else
 		*n += by;
+}
+
+/* ---- synchronous sends (core_sync.c) ---- */
+HIDDEN extern uint32_t core_syncs; /* on their way; only meanwhile are messages counted by channel */
+/* Before r, a synchronous send, is posted; and when it is over. */
+HIDDEN void core_sync_begin(struct core_request *r);
+HIDDEN void core_sync_end(struct core_request *r);
+/* A message to peer of c has been sent after synchronous ones. */
+HIDDEN void core_sync_passed(const struct core_comm *c, int peer, int tag);
+/* At a drain: r has completed below, by a receive of the program or of the drain. */
+HIDDEN void core_sync_taken(struct core_request *r);
+HIDDEN int core_sync_asking(void); /* are there such? */
+/* Collective, if any rank has such: finds out which it was, when every message is in. */
+HIDDEN int core_sync_settle(volatile struct mana_thread *t);
+/* The program has received d, for which a sender waits. */
+HIDDEN void core_sync_acknowledge(volatile struct mana_thread *t, const struct core_drained *d);
+
+/* A message of the program has begun. */
+static inline void core_count_sent(const struct core_comm *c, int peer, int tag)
+{
+	core_count(core_sent, c, peer, 1);
+	if (unlikely(core_syncs))
+		core_sync_passed(c, peer, tag);
 }
 
 /* The receive posted for `peer` is complete. */
@@ -257,6 +288,8 @@ static inline __attribute__((always_inline)) void core_request_complete(struct c
 			core_count(core_sent, r->comm, r->peer, -1);
 		if (unlikely(r->kind == REQ_BSEND))
 			core_bsend_done(r);
+		else if (unlikely(r->mode == SEND_SYNC))
+			core_sync_end(r);
 	}
 	if (unlikely(st->error && r->comm))
 		core_failed_comm = (MPI_Comm)(uintptr_t)r->comm->vid;

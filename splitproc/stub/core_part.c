@@ -89,7 +89,7 @@ static int send_all(volatile struct mana_thread *t, struct core_request *r)
 static struct core_drained *take_one(volatile struct mana_thread *t)
 {
 	struct mana_status st = {.error = 0}, got = {.error = 0};
-	struct core_drained *d = core_drained_take(&core_parts, MPI_ANY_SOURCE, MPI_ANY_TAG);
+	struct core_drained *d = core_drained_take(&core_parts, MPI_ANY_SOURCE, CORE_PART_TAG);
 	MPI_Comm c = core_private;
 	MPI_Message m;
 	int flag = 0;
@@ -202,7 +202,7 @@ static int init(int sending, const void *buf, int partitions, MPI_Count count, M
 		LEAVE(MPI_ERR_TYPE);
 	p = core_alloc(sizeof(*p) + (size_t)partitions);
 	p->sending = sending;
-	p->peer = peer == MPI_PROC_NULL ? peer : (c->inter ? c->remote_world : c->world)[peer];
+	p->peer = peer == MPI_PROC_NULL ? peer : core_peer_world(c, peer);
 	p->partitions = partitions;
 	p->count = count;
 	p->h = (struct header){c->gid, next_channel(sending, p->peer, c->gid, tag), tag};

@@ -27,17 +27,17 @@ static int init(int kind, int mode, const void *buf, MPI_Count n, MPI_Datatype t
 
 int core_Send_init(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, MPI_Request *out)
 {
-	return init(REQ_SEND, MANA_SEND_STANDARD, buf, n, type, dst, tag, comm, out);
+	return init(REQ_SEND, SEND_STANDARD, buf, n, type, dst, tag, comm, out);
 }
 
 int core_Rsend_init(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, MPI_Request *out)
 {
-	return init(REQ_SEND, MANA_SEND_STANDARD, buf, n, type, dst, tag, comm, out);
+	return init(REQ_SEND, SEND_STANDARD, buf, n, type, dst, tag, comm, out);
 }
 
 int core_Ssend_init(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, MPI_Request *out)
 {
-	return init(REQ_SEND, MANA_SEND_SYNC, buf, n, type, dst, tag, comm, out);
+	return init(REQ_SEND, SEND_SYNC, buf, n, type, dst, tag, comm, out);
 }
 
 int core_Bsend_init(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, MPI_Request *out)

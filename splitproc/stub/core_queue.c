@@ -169,6 +169,8 @@ int core_drained_deliver(volatile struct mana_thread *t, struct core_comm *c, st
 	st->source = d->source;
 	st->tag = d->tag;
 	st->cancelled = 0;
+	if (unlikely(d->sync_vid))
+		core_sync_acknowledge(t, d);
 	core_free(d);
 	return rc;
 }

@@ -56,7 +56,7 @@ void core_repost_receives(void)
 	for (int i = 0; i < max; i++) {
 		struct core_request *r = core_table_get(&core_requests, VID_BASE + i);
 
-		if (!r || !r->live || r->state != REQ_ACTIVE || r->kind == REQ_GENERALIZED || r->kind == REQ_PART)
+		if (!r || !r->live || r->state != REQ_ACTIVE || r->kind == REQ_GENERALIZED || r->poll)
 			continue;
 		if (r->kind != REQ_RECV)
 			core_die("a request of kind %d was not completed before the checkpoint", r->kind);

@@ -270,6 +270,8 @@ int core_Cancel(MPI_Request *h)
 		LEAVE(MPI_ERR_REQUEST);
 	if (r->kind == REQ_GENERALIZED)
 		LEAVE(core_grequest_cancel(r));
+	if (r->kind == REQ_SYNC)
+		LEAVE(MPI_SUCCESS); /* too late: its message has arrived */
 	if (r->state == REQ_ACTIVE && r->lower) {
 		r->cancel = 1;
 		rc = LOWER(self_, core_lower->f.Cancel(&r->lower));

@@ -79,7 +79,7 @@ static int exchange(volatile struct mana_thread *t, struct exchange *x, struct c
 	rc = LOWER_WAIT(t, exchange_below(core_lower, x, c->lower, seq));
 	if (unlikely(!x->posted))
 		return rc;
-	core_count(core_sent, c, x->dst, 1);
+	core_count_sent(c, x->dst, x->stag);
 	if (unlikely(rc == MANA_INTERRUPTED || x->q[0] || x->q[1]))
 		return exchange_rest(t, x, stype, rtype, c);
 	core_count_received(c, x->src, &x->done[0]);

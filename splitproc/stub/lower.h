@@ -20,7 +20,6 @@ struct mana_status {
 	int64_t bytes;
 };
 
-enum mana_send_mode { MANA_SEND_STANDARD, MANA_SEND_SYNC };
 enum mana_wait_mode { MANA_WAIT_ALL, MANA_WAIT_ANY, MANA_WAIT_SOME, MANA_WAIT_OVER };
 
 /* Not an MPI error class: the wait saw ctl->intr change; the requests live on. */
@@ -33,8 +32,8 @@ struct mana_prims {
 	/* MPI_Init_thread; sets error handlers of world and self to return, fills in the table's tag_ub and world. */
 	int (*init)(int required, int *provided);
 	/* isend + test loop. *req = 0 when complete, else the native request that goes on. */
-	int (*send)(const void *buf, MPI_Count n, MPI_Datatype t, int dst, int tag, MPI_Comm c, int mode,
-	            uint32_t seq, MPI_Request *req);
+	int (*send)(const void *buf, MPI_Count n, MPI_Datatype t, int dst, int tag, MPI_Comm c, uint32_t seq,
+	            MPI_Request *req);
 	int (*recv)(void *buf, MPI_Count n, MPI_Datatype t, int src, int tag, MPI_Comm c, uint32_t seq,
 	            MPI_Request *req, struct mana_status *st);
 	/* Wait for n native requests (0 entries are inactive). ALL: all, which[] stays as it is; OVER: as

@@ -18,11 +18,13 @@ static void late_rank(long k)
 		MPI_Barrier(MPI_COMM_WORLD);
 	else if (strcmp(mode, "bcast") == 0)
 		MPI_Bcast(&v, 1, MPI_LONG, 0, MPI_COMM_WORLD);
-	else if (strcmp(mode, "send") == 0 || strcmp(mode, "ssend") == 0)
+	else if (strstr(mode, "send") && strcmp(mode, "sendrecv") != 0)
 		for (int r = 1; r < np; r++) {
 			memset(big, 0, sizeof big);
 			MPI_Recv(big, BIG, MPI_INT, r, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
 			verify(big, strcmp(mode, "send") ? 1 : BIG, r, k, "big");
+			if (strcmp(mode, "issend") == 0)
+				MPI_Recv(big, BIG, MPI_INT, r, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
 		}
 	else
 		for (int r = 1; r < np; r++)
@@ -51,6 +53,14 @@ static void waiting_rank(long k)
 		return;
 	} else if (strcmp(mode, "ssend") == 0) {
 		MPI_Ssend(big, 1, MPI_INT, 0, 1, MPI_COMM_WORLD);
+		CHECK(k != steps / 2 || gate_open(), "sent before it could be received");
+		return;
+	} else if (strcmp(mode, "issend") == 0) {
+		MPI_Issend(big, 1, MPI_INT, 0, 1, MPI_COMM_WORLD, &rq[0]);
+		MPI_Isend(big + 1, 1, MPI_INT, 0, 1, MPI_COMM_WORLD, &rq[1]); /* only the other one waits for its receive */
+		MPI_Wait(&rq[1], MPI_STATUS_IGNORE);
+		MPI_Wait(&rq[0], MPI_STATUS_IGNORE);
+		CHECK(k != steps / 2 || gate_open(), "sent before it could be received");
 		return;
 	} else if (strcmp(mode, "recv") == 0) {
 		MPI_Recv(&v, 1, MPI_LONG, 0, 1, MPI_COMM_WORLD, &st);

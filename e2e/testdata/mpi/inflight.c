@@ -95,7 +95,7 @@ int main(int argc, char **argv)
 				int len = w == 8 ? 0 : w < 2 ? LEN : LEN - w;
 
 				fill(out[c][w], LEN, r * WAYS + w, k);
-				MPI_Isend(out[c][w], len, MPI_INT, (r + 1) % n, w, comms[c], &rq[c][w]);
+				(c == 1 ? MPI_Issend : MPI_Isend)(out[c][w], len, MPI_INT, (r + 1) % n, w, comms[c], &rq[c][w]);
 			}
 		}
 		if (k == 0) {

@@ -47,6 +47,7 @@ static void clean(void)
 	EQ(natives_active(), 0);
 	EQ(core_ndrained, 0);
 	EQ(core_threaded(), 0);
+	EQ(core_syncs, 0);
 	EQ(dup_comm.refs, 1);
 	EQ(gap_type.refs, 1);
 }
@@ -713,6 +714,138 @@ static void intercommunicator(void)
 	want_recv(ANY, 1, INTER, 5, 1, 1);
 }
 
+/* ---- synchronous sends ---- */
+
+static int over(MPI_Request *q)
+{
+	MPI_Status st;
+	int flag;
+
+	EQ(core_Test(q, &flag, &st), 0);
+	return flag;
+}
+
+/* Both sides in one: which of several messages is received decides. */
+static void ssend_to_self(void)
+{
+	MPI_Request q[2], other, plain[3];
+	int v[] = {1, 2, 3, 4, 5, 6};
+
+	EQ(core_Isend(&v[0], 1, MPI_INT, 0, 4, DUP, &plain[0]), 0); /* before it */
+	EQ(core_Issend(&v[1], 1, MPI_INT, 0, 4, DUP, &q[0]), 0);
+	EQ(core_Issend(&v[2], 1, MPI_INT, 0, 5, DUP, &other), 0); /* another channel */
+	EQ(core_Isend(&v[3], 1, MPI_INT, 0, 4, DUP, &plain[1]), 0);
+	EQ(core_Issend(&v[4], 1, MPI_INT, 0, 4, DUP, &q[1]), 0);
+	EQ(core_Isend(&v[5], 1, MPI_INT, 0, 4, WORLD, &plain[2]), 0); /* another one still */
+	drain();
+	EQ(core_Waitall(3, plain, MPI_STATUSES_IGNORE), 0);
+	EQ(over(&q[0]) + over(&q[1]) + over(&other), 0);
+	drain_and_restart();
+	want_recv(0, 4, DUP, 1, 0, 4);
+	EQ(over(&q[0]) + over(&q[1]) + over(&other), 0);
+	want_recv(0, 4, DUP, 2, 0, 4);
+	drain_and_restart(); /* takes in the acknowledgement */
+	EQ(over(&q[0]), 1);
+	EQ(over(&q[1]) + over(&other), 0);
+	want_recv(0, 5, DUP, 3, 0, 5);
+	want_recv(0, 4, DUP, 4, 0, 4);
+	EQ(over(&q[1]), 0);
+	EQ(core_Cancel(&q[1]), 0);
+	want_recv(ANY, NOTAG, DUP, 5, 0, 4);
+	MPI_Request both[] = {q[1], other};
+	EQ(core_Waitall(2, both, MPI_STATUSES_IGNORE), 0);
+	want_recv(0, 4, WORLD, 6, 0, 4);
+	core_p2p_finalize();
+}
+
+/* The message that was sent after it is all that the drain finds. */
+static void ssend_received_before(void)
+{
+	MPI_Request q, r, plain;
+	int a = 1, b = 2, in = 0;
+
+	EQ(core_Irecv(&in, 1, MPI_INT, 0, 4, WORLD, &r), 0);
+	EQ(core_Issend(&a, 1, MPI_INT, 0, 4, WORLD, &q), 0);
+	EQ(core_Isend(&b, 1, MPI_INT, 0, 4, WORLD, &plain), 0);
+	drain();
+	EQ(over(&q) + over(&r) + over(&plain), 3);
+	EQ(in, 1);
+	want_recv(0, 4, WORLD, 2, 0, 4);
+}
+
+static void acknowledge(void)
+{
+	inject(&core_parts, 1, CORE_SYNC_TAG, asked.ack, sizeof(asked.ack));
+}
+
+static void ssend_to_peer(void)
+{
+	MPI_Request q, plain;
+	int a = 1;
+
+	EQ(core_Issend(&a, 1, MPI_INT, 1, 4, DUP, &q), 0);
+	drain(); /* it has been received */
+	EQ(over(&q), 1);
+	EQ(nasked, 1);
+
+	peers_keep = 1;
+	EQ(core_Issend(&a, 1, MPI_INT, 1, 4, DUP, &q), 0);
+	EQ(core_Isend(&a, 1, MPI_INT, 1, 4, DUP, &plain), 0);
+	EQ(core_Wait(&plain, 0), 0);
+	drain_and_restart();
+	EQ(nasked, 2);
+	EQ(asked.gid, dup_comm.gid);
+	EQ(asked.source, dup_comm.rank);
+	EQ(asked.tag, 4);
+	EQ(asked.after, 1);
+	EQ(over(&q), 0);
+	drain(); /* nothing new to ask about */
+	EQ(nasked, 2);
+	acknowledge();
+	EQ(over(&q), 1);
+}
+
+static void drain_then_acknowledge(void)
+{
+	drain_and_restart();
+	acknowledge();
+}
+
+static void checkpoint_in_ssend(void)
+{
+	int a = 1;
+
+	hold_sends = peers_keep = 1;
+	idle = interrupt;
+	at_gate = drain_then_acknowledge;
+	EQ(core_Ssend(&a, 1, MPI_INT, 1, 4, WORLD), 0);
+	EQ(gates, 1);
+	EQ(nasked, 1);
+	EQ(asked.after, 0);
+}
+
+static void ssend_persistent_and_freed(void)
+{
+	MPI_Request q;
+	int a = 1;
+
+	peers_keep = 1;
+	EQ(core_Ssend_init(&a, 1, MPI_INT, 1, 4, DUP, &q), 0);
+	for (int i = 0; i < 2; i++) {
+		EQ(core_Start(&q), 0);
+		drain_and_restart();
+		EQ(over(&q), 0);
+		acknowledge();
+		EQ(over(&q), 1);
+		acknowledge(); /* one too many belongs to no request */
+	}
+	EQ(core_Start(&q), 0);
+	drain_and_restart();
+	EQ(core_Request_free(&q), 0);
+	acknowledge();
+	core_p2p_finalize();
+}
+
 static int freed;
 static int g_query(void *extra, MPI_Status *st)
 {
@@ -789,7 +922,8 @@ static const struct {
 	CASE(waitall_errors), CASE(waitall_ignored_errors), CASE(many_requests), CASE(tests), CASE(persistent), CASE(cancel), CASE(proc_null),
 	CASE(bad_arguments), CASE(matched_messages_survive), CASE(buffered), CASE(freed_requests),
 	CASE(sendrecv_interrupted), CASE(isendrecv), CASE(self_messages), CASE(intercommunicator), CASE(generalized),
-	CASE(elements),
+	CASE(ssend_to_self), CASE(ssend_received_before), CASE(ssend_to_peer), CASE(checkpoint_in_ssend),
+	CASE(ssend_persistent_and_freed), CASE(elements),
 };
 
 int main(int argc, char **argv)

@@ -40,6 +40,17 @@ extern void (*at_gate)(void);   /* runs inside core_gate, once */
 extern int hold_sends;          /* sends stay active until a drain */
 extern int sends_below;         /* messages that have left this process */
 extern int gates;
+extern char peers_keep;         /* peers have not received what they are asked about */
+
+/* What the last drain asked of a peer: which acknowledgement it owes, and the message. */
+struct asked {
+	char ack[16];
+	uint64_t gid;
+	int source, tag;
+	uint32_t after;
+};
+extern struct asked asked;
+extern int nasked;
 
 void fake_init(void);
 void inject(struct core_comm *c, int source, int tag, const void *data, int bytes);
