@@ -261,6 +261,10 @@ func (a *agent) kill() {
 	for _, pid := range a.tree() {
 		unix.Kill(pid, unix.SIGKILL)
 	}
+	if a.ckpt != nil {
+		closeAll(a.ckpt.stands) // stopped as they are, they would stay
+		a.ckpt.stands = nil
+	}
 }
 
 // lostCoordinator lets the program run on; a checkpoint under way is void

@@ -16,8 +16,9 @@ type checkpoint struct {
 	working bool // a goroutine of this checkpoint is at work
 	over    string
 	kill    bool
-	absent  int   // ranks of the job that have ended
-	kept    []int // generations that stay, once committed
+	stands  []*snapshot // stopped until the verdict, if it is to be killed: it must not go beyond its image
+	absent  int         // ranks of the job that have ended
+	kept    []int       // generations that stay, once committed
 	images  []written
 	orders  chan wire.Message // for the goroutine at work
 	ended   []*program        // programs that ended while the engine was at work
@@ -30,8 +31,9 @@ type result struct {
 	images []written // the images, when they are durable
 	failed *program  // the one that err is about
 	err    error
-	taken  bool // the snapshots are taken, the programs run on
-	held   bool // but for one that could not be copied
+	taken  bool        // the snapshots are taken, the programs run on
+	held   bool        // but for one that could not be copied
+	stands []*snapshot // the programs stand still, to be killed
 }
 
 // written is an image on disk.
@@ -111,8 +113,8 @@ func (a *agent) live() []*program {
 	return slices.DeleteFunc(slices.Clone(a.programs), func(p *program) bool { return p.exited })
 }
 
-// take saves the programs: stop them, snapshot, let them go on, and write
-// the images while they run. It runs beside the loop.
+// take saves the programs: stop them, snapshot, let them go on unless they are
+// to be killed, and write the images while they run. It runs beside the loop.
 func (a *agent) take(c *checkpoint, programs []*program) result {
 	r := result{gen: c.gen}
 	stop := make(chan struct{})
@@ -122,7 +124,7 @@ func (a *agent) take(c *checkpoint, programs []*program) result {
 		r.err = errEnded
 	} else {
 		f := &family{a: a, roots: programs, gen: c.gen, mpi: a.programs[0].mpi, absent: c.absent, tell: a.tell(stop), orders: c.orders}
-		snaps = a.copyAll(f, &r)
+		snaps = a.copyAll(f, c.kill, &r)
 	}
 	m := new(meter)
 	if r.err == nil {
@@ -137,17 +139,29 @@ func (a *agent) take(c *checkpoint, programs []*program) result {
 				r.images = append(r.images, w)
 			}
 		}
-		s.close()
+		if !c.kill {
+			s.close()
+		}
+	}
+	switch {
+	case !c.kill:
+	case r.err == nil:
+		r.stands = snaps
+	default:
+		r.err = errors.Join(r.err, closeAll(snaps))
 	}
 	return r
 }
 
-// copyAll takes the snapshots of all processes.
-func (a *agent) copyAll(f *family, r *result) []*snapshot {
+// copyAll takes the snapshots of all processes, which then go on or stand.
+func (a *agent) copyAll(f *family, stand bool, r *result) []*snapshot {
 	if r.failed, r.err = f.take(); r.err != nil {
 		return nil
 	}
 	a.results <- result{gen: f.gen, taken: true, held: slices.ContainsFunc(f.all, func(s *snapshot) bool { return !s.s.Live() })}
+	if stand {
+		return f.all
+	}
 	if r.err = f.letGo(); r.err != nil {
 		return nil
 	}
@@ -166,6 +180,7 @@ func (a *agent) progress(r result) {
 	}
 	c.working = false
 	c.images = r.images
+	c.stands = r.stands
 	if r.failed != nil {
 		r.failed.endedBy(r.err)
 		if !r.failed.exited {
@@ -240,6 +255,7 @@ func (a *agent) finish() {
 		a.unpublishEnded(c)
 		if c.kill {
 			a.kill() // the end of the connection is the answer
+			closeAll(c.stands)
 			return
 		}
 	} else {
@@ -248,6 +264,9 @@ func (a *agent) finish() {
 				a.warn("checkpoint %d: %v", c.gen, err)
 			}
 		}
+	}
+	if err := closeAll(c.stands); err != nil {
+		a.warn("checkpoint %d: let the program go on: %v", c.gen, err)
 	}
 	a.link.send("RESUMED", "gen", c.gen)
 }

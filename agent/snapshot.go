@@ -72,3 +72,11 @@ func ownFilters() int {
 func (s *snapshot) close() error {
 	return errors.Join(s.s.Close(), s.thaw())
 }
+
+func closeAll(snaps []*snapshot) error {
+	var errs []error
+	for _, s := range snaps {
+		errs = append(errs, s.close())
+	}
+	return errors.Join(errs...)
+}

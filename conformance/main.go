@@ -2,7 +2,7 @@
 // the product and prints where the two differ. A test passes as its own runner
 // would say: exit code 0, "No Errors" and no other output. With -mode continue
 // a checkpoint is taken at a random moment of each test that lasts long enough,
-// with -mode restart the test is also killed and goes on from that checkpoint.
+// with -mode restart the checkpoint kills the test, which is then restarted.
 package main
 
 import (

@@ -56,8 +56,8 @@ func (r *runner) under(e *Entry, took time.Duration) Outcome {
 }
 
 // disturbed runs an entry under the product and takes a checkpoint at a random
-// moment of the time that it is known to take; with kill it goes on from that
-// checkpoint after a SIGKILL. A run that was over before its checkpoint is
+// moment of the time that it is known to take; with kill the checkpoint kills it,
+// so that it cannot go on changing its files, and it is restarted. A run that was over before its checkpoint is
 // repeated with an earlier moment.
 func (r *runner) disturbed(e *Entry, took time.Duration, kill bool) Outcome {
 	var o Outcome
@@ -85,7 +85,11 @@ func (r *runner) once(e *Entry, took, moment time.Duration, kill bool) Outcome {
 	if err := j.WaitRunning(e.Ranks); err == nil && !j.Run.Ended() {
 		j.Run.Wait(moment - time.Since(began)) // a moment, not a condition
 	}
-	saved, fault := r.checkpoint(j)
+	command := "--bcheckpoint"
+	if kill {
+		command = "--kcheckpoint"
+	}
+	saved, fault := checkpoint(j, command)
 	if fault != "" {
 		return closed(j, Outcome{ID: e.ID(), Fault: fault, Detail: harness.State()})
 	}
@@ -102,11 +106,8 @@ func (r *runner) once(e *Entry, took, moment time.Duration, kill bool) Outcome {
 
 // checkpoint takes one, if the job lives long enough: a failure counts only if
 // the job goes on.
-func (r *runner) checkpoint(j *harness.Job) (saved bool, fault string) {
-	p, err := j.BeginCheckpoint()
-	if err == nil {
-		err = p.Wait(harness.Patience)
-	}
+func checkpoint(j *harness.Job, command string) (saved bool, fault string) {
+	p, err := j.Ask(command)
 	var hang *harness.ErrHang
 	switch {
 	case err == nil:
@@ -119,7 +120,7 @@ func (r *runner) checkpoint(j *harness.Job) (saved bool, fault string) {
 	return false, "checkpoint: " + first(p.Stderr())
 }
 
-// revive kills the job and restarts it; what it had written until then is returned.
+// revive ends what is left of a killed job and restarts it; what it had written until then is returned.
 func (r *runner) revive(j *harness.Job) (string, error) {
 	if err := j.Kill(); err != nil {
 		return "", err

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -103,25 +104,6 @@ func TestInterval(t *testing.T) {
 	conclude(t, j, want)
 }
 
-// TestKillAfterCheckpoint checkpoints and ends the job in one command.
-func TestKillAfterCheckpoint(t *testing.T) {
-	spec, err := plains[0].spec(60, 0)
-	want := native(t, spec, err)
-	spec, err = plains[0].spec(60, pauseUS)
-	j := newJob(t, spec, err)
-	must(t, j.Launch, func() error { return j.Run.WaitSteps(2) })
-	if p, err := j.Ask("--kcheckpoint"); err != nil {
-		t.Fatal(err, p.Stderr())
-	}
-	if err := j.Run.Wait(harness.Patience); err != nil {
-		if _, hang := err.(*harness.ErrHang); hang {
-			t.Fatal(err)
-		}
-	}
-	must(t, j.Restart)
-	conclude(t, j, want)
-}
-
 // TestCoordinatorDies takes the coordinator away: the program runs on, and a
 // restart under a new one works.
 func TestCoordinatorDies(t *testing.T) {
@@ -157,6 +139,42 @@ func TestFileClosedSince(t *testing.T) {
 			j := newJob(t, spec, err)
 			must(t, j.Launch, func() error { return j.Run.WaitReady(2) }, j.Checkpoint)
 			must(t, j.Open, func() error { return j.Run.WaitSteps(1) }, j.Kill, j.Restart)
+			conclude(t, j, want)
+		})
+	}
+}
+
+// TestKillAfterCheckpoint ends jobs by the checkpoint itself. They must not run on
+// while the images are written: what they do to their files no restart takes back.
+func TestKillAfterCheckpoint(t *testing.T) {
+	const n = 60
+	specs := map[string]func(pause int) (harness.Spec, error){
+		"plain": func(pause int) (harness.Spec, error) { return plainProgram{name: "inplace"}.spec(n, pause) },
+	}
+	for _, m := range libraries(t) {
+		specs[string(m)] = func(pause int) (harness.Spec, error) {
+			return program{name: "inplace"}.spec(m, 2, n, pause, "-")
+		}
+	}
+	for name, of := range specs {
+		t.Run(name, func(t *testing.T) {
+			spec, err := of(0)
+			want := native(t, spec, err)
+			spec, err = of(pauseUS)
+			j := newJob(t, spec, err)
+			must(t, j.Launch)
+			for range 2 {
+				must(t, func() error { return j.Run.WaitSteps(2) })
+				p, err := j.Ask("--kcheckpoint")
+				if err == nil {
+					err = p.Wait(harness.Patience)
+				}
+				var hang *harness.ErrHang
+				if ended := j.Run.Wait(harness.Patience); errors.As(ended, &hang) {
+					err = ended
+				}
+				must(t, func() error { return err }, j.Kill, j.Restart)
+			}
 			conclude(t, j, want)
 		})
 	}
