@@ -33,6 +33,7 @@ struct question {
 	uint64_t gid;
 	int source, tag; /* source: rank in the communicator, as the receiver sees it */
 	uint32_t after;  /* messages sent on the channel after this one */
+	int waits;       /* the answer */
 };
 
 #define BUCKETS 64
@@ -183,7 +184,7 @@ static struct core_comm *comm_of(uint64_t gid)
 }
 
 /* Is the message still in the queue? Then its receive will be acknowledged to `from`. */
-static char owe(const struct question *q, int from)
+static int owe(const struct question *q, int from)
 {
 	struct core_comm *c = comm_of(q->gid);
 	struct core_drained *d;
@@ -204,16 +205,16 @@ static char owe(const struct question *q, int from)
 	return 1;
 }
 
-/* What goes to each rank and comes from it: counts and displacements. */
+/* What goes to each rank and comes from it, in bytes; answers go the other way. */
 struct traffic {
 	int *out, *out_at, *in, *in_at;
 	int nout, nin;
 };
 
-static void displace(struct traffic *x, int size)
+static void displace(struct traffic *x)
 {
 	x->nout = x->nin = 0;
-	for (int i = 0; i < size; i++) {
+	for (int i = 0; i < core_world.size; i++) {
 		x->out_at[i] = x->nout;
 		x->in_at[i] = x->nin;
 		x->nout += x->out[i];
@@ -221,88 +222,85 @@ static void displace(struct traffic *x, int size)
 	}
 }
 
-static int peer_world(const struct core_request *r)
-{
-	return core_peer_world(r->comm, r->peer);
-}
-
-/* The next request after *i that asks, or NULL. */
-static struct core_request *next_asking(uint32_t *i)
+/* The next request after *i that asks, or NULL; *peer: its receiver. */
+static struct core_request *next_asking(uint32_t *i, int *peer)
 {
 	while (*i < core_requests.used) {
 		struct core_request *r = core_table_get(&core_requests, VID_BASE + (*i)++);
 
-		if (r && r->live && r->kind == REQ_SYNC && r->sync == SYNC_ASKS)
+		if (r && r->live && r->kind == REQ_SYNC && r->sync == SYNC_ASKS) {
+			*peer = core_peer_world(r->comm, r->peer);
 			return r;
+		}
 	}
 	return 0;
+}
+
+static int count_questions(volatile struct mana_thread *t, struct traffic *x)
+{
+	size_t size = (size_t)core_world.size;
+	int peer, rc;
+
+	x->out = core_alloc(4 * size * sizeof(int));
+	x->out_at = x->out + size;
+	x->in = x->out_at + size;
+	x->in_at = x->in + size;
+	for (uint32_t i = 0; next_asking(&i, &peer);)
+		x->out[peer] += sizeof(struct question);
+	rc = LOWER(t, core_lower->f.Alltoall(x->out, 1, MPI_INT, x->in, 1, MPI_INT, core_private));
+	displace(x);
+	return rc;
 }
 
 static void write_questions(struct traffic *x, struct question *q, struct core_request **who)
 {
 	struct core_request *r;
+	int peer;
 
-	for (uint32_t i = 0; (r = next_asking(&i));) {
-		int k = x->out_at[peer_world(r)]++;
+	for (uint32_t i = 0; (r = next_asking(&i, &peer));) {
+		size_t k = (size_t)x->out_at[peer] / sizeof(*q);
 
-		q[k] = (struct question){{r->seq, r->vid}, r->comm->gid, r->comm->rank, r->tag, r->channel->sent - r->nth};
+		q[k] = (struct question){{r->seq, r->vid}, r->comm->gid, r->comm->rank, r->tag, r->channel->sent - r->nth, 0};
 		who[k] = r;
+		x->out_at[peer] += sizeof(*q);
 	}
-	displace(x, core_world.size);
+	displace(x);
 }
 
-static void scale(struct traffic *x, int size, int by, int from)
+static int ask(volatile struct mana_thread *t, const struct traffic *x, struct question *mine, struct question *theirs)
 {
-	for (int i = 0; i < size; i++) {
-		x->out[i] = x->out[i] / from * by;
-		x->in[i] = x->in[i] / from * by;
-	}
-	displace(x, size);
+	MPI_Comm c = core_private;
+	int rc = LOWER(t, core_lower->f.Alltoallv(mine, x->out, x->out_at, MPI_BYTE, theirs, x->in, x->in_at, MPI_BYTE, c));
+
+	if (rc)
+		return rc;
+	for (int from = 0, k = 0; from < core_world.size; from++)
+		for (int n = x->in[from] / (int)sizeof(*theirs); n > 0; n--, k++)
+			theirs[k].waits = owe(&theirs[k], from);
+	return LOWER(t, core_lower->f.Alltoallv(theirs, x->in, x->in_at, MPI_BYTE, mine, x->out, x->out_at, MPI_BYTE, c));
 }
 
 int core_sync_settle(volatile struct mana_thread *t)
 {
 	static const struct mana_status ok;
-	int size = core_world.size, rc;
-	struct traffic x = {.out = core_alloc(4 * (size_t)size * sizeof(int))};
-	struct core_request *r, **who;
-	struct question *mine, *theirs;
-	char *answers, *got;
+	struct traffic x;
+	int rc = count_questions(t, &x), n = x.nout / (int)sizeof(struct question);
+	struct question *mine = core_alloc((size_t)x.nout + 1), *theirs = core_alloc((size_t)x.nin + 1);
+	struct core_request **who = core_alloc((size_t)(n + 1) * sizeof(*who));
 
-	x.out_at = x.out + size;
-	x.in = x.out_at + size;
-	x.in_at = x.in + size;
-	for (uint32_t i = 0; (r = next_asking(&i));)
-		x.out[peer_world(r)]++;
-	rc = LOWER(t, core_lower->f.Alltoall(x.out, 1, MPI_INT, x.in, 1, MPI_INT, core_private));
-	displace(&x, size);
-	mine = core_alloc((x.nout + 1) * sizeof(*mine));
-	who = core_alloc((x.nout + 1) * sizeof(*who));
-	theirs = core_alloc((x.nin + 1) * sizeof(*theirs));
-	answers = core_alloc(x.nin + 1);
-	got = core_alloc(x.nout + 1);
 	write_questions(&x, mine, who);
-	scale(&x, size, sizeof(*mine), 1);
 	if (!rc)
-		rc = LOWER(t, core_lower->f.Alltoallv(mine, x.out, x.out_at, MPI_BYTE, theirs, x.in, x.in_at, MPI_BYTE, core_private));
-	scale(&x, size, 1, sizeof(*mine));
-	for (int from = 0; !rc && from < size; from++)
-		for (int i = 0; i < x.in[from]; i++)
-			answers[x.in_at[from] + i] = owe(&theirs[x.in_at[from] + i], from);
-	if (!rc)
-		rc = LOWER(t, core_lower->f.Alltoallv(answers, x.in, x.in_at, MPI_BYTE, got, x.out, x.out_at, MPI_BYTE, core_private));
-	for (int i = 0; i < x.nout; i++) {
-		if (!rc && got[i])
+		rc = ask(t, &x, mine, theirs);
+	for (int i = 0; i < n; i++) {
+		if (!rc && mine[i].waits)
 			who[i]->sync = SYNC_WAITS;
 		else
 			core_request_complete(who[i], &ok);
 	}
 	asking = 0;
 	core_free(mine);
-	core_free(who);
 	core_free(theirs);
-	core_free(answers);
-	core_free(got);
+	core_free(who);
 	core_free(x.out);
 	return rc;
 }

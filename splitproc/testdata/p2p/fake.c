@@ -509,7 +509,7 @@ static int f_Alltoall(const void *s, MPI_Count sn, MPI_Datatype st, void *r, MPI
 	return 0;
 }
 
-/* Questions, then answers: this rank's own go round, the peers' are the test's. */
+/* Questions, then answers: this rank's own go round, the peers' answers are the test's. */
 static int f_Alltoallv(const void *s, const int sn[], const int sat[], MPI_Datatype st, void *r, const int rn[],
                        const int rat[], MPI_Datatype rt, MPI_Comm c)
 {
@@ -517,11 +517,12 @@ static int f_Alltoallv(const void *s, const int sn[], const int sat[], MPI_Datat
 	EQ(sn[0], rn[0]);
 	memcpy((char *)r + rat[0], (const char *)s + sat[0], sn[0]);
 	for (int i = 1; i < WORLD_SIZE; i++) {
-		memset((char *)r + rat[i], peers_keep, rn[i]);
-		if (!sn[i])
-			continue;
-		nasked += sn[i] / sizeof(asked);
-		memcpy(&asked, (const char *)s + sat[i], sizeof(asked));
+		if (sn[i]) {
+			nasked += sn[i] / sizeof(asked);
+			memcpy(&asked, (const char *)s + sat[i], sizeof(asked));
+		}
+		for (int k = 0; k < rn[i]; k += sizeof(asked))
+			((struct asked *)((char *)r + rat[i] + k))->waits = peers_keep;
 	}
 	return 0;
 }

@@ -48,6 +48,7 @@ struct asked {
 	uint64_t gid;
 	int source, tag;
 	uint32_t after;
+	int waits;
 };
 extern struct asked asked;
 extern int nasked;
