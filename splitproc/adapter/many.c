@@ -1,5 +1,6 @@
 /* many.c - tests of and waits for many requests of the lower half. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "wait.h"
 
@@ -109,14 +110,6 @@ __attribute__((cold, noinline)) static int all_singly(struct set *s, MPI_Request
 	return failed;
 }
 
-/* Notes the completion of entry i, of which only that is asked. */
-static void over(MPI_Request *reqs, struct mana_status *st, int i)
-{
-	reqs[i] = 0;
-	if (st)
-		st[i] = (struct mana_status){.error = 0};
-}
-
 static int all(struct set *s, MPI_Request *reqs, int mode, int *ndone, struct mana_status *st)
 {
 	int flag = 0;
@@ -130,12 +123,19 @@ static int all(struct set *s, MPI_Request *reqs, int mode, int *ndone, struct ma
 		if (reqs[i]) {
 			n++;
 			if (mode == MANA_WAIT_OVER)
-				over(reqs, st, i);
+				reqs[i] = 0;
 			else
 				complete(s, reqs, st, i, i, 0);
 		}
 	*ndone += n;
 	return 0;
+}
+
+/* Of MANA_WAIT_OVER: the first n are complete, but not all will be, or without failure. */
+__attribute__((cold, noinline)) static void clear(struct mana_status *st, int n)
+{
+	if (st)
+		memset(st, 0, (size_t)n * sizeof *st);
 }
 
 /* seq NULL: one test only. While some are waited for, the library's progress
@@ -151,13 +151,19 @@ static int wait_all(int n, MPI_Request *reqs, int mode, const uint32_t *seq, int
 		int rc;
 		set_fill(&s, reqs + from);
 		while ((rc = all(&s, reqs + from, mode, ndone, st ? st + from : 0)) == PENDING) {
-			if (!seq)
-				return failed;
-			if (interrupted(*seq))
-				return MANA_INTERRUPTED;
+			if (!seq || interrupted(*seq)) {
+				if (mode == MANA_WAIT_OVER)
+					clear(st, from);
+				return seq ? MANA_INTERRUPTED : failed;
+			}
 			pause_poll(&polls);
 		}
-		failed = rc ? rc : failed;
+		if (!rc)
+			continue;
+		failed = rc;
+		if (mode == MANA_WAIT_OVER)
+			clear(st, from);
+		mode = MANA_WAIT_ALL;
 	}
 	return failed;
 }

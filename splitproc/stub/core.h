@@ -125,7 +125,7 @@ struct core_op {
 enum core_req_kind { REQ_SEND, REQ_RECV, REQ_COLL, REQ_GENERALIZED, REQ_BSEND, REQ_FILE, REQ_PART, REQ_SYNC };
 enum core_req_state { REQ_INACTIVE, REQ_ACTIVE, REQ_DONE };
 
-/* What every call touches comes first, so that most of it lies in two cache lines. */
+/* What every call touches is in the first cache line. */
 struct core_request {
 	uint32_t vid;
 	uint8_t kind, state, persistent, mode; /* mode: enum core_send_mode */
@@ -134,18 +134,21 @@ struct core_request {
 	uint8_t cancel;                         /* MPI_Cancel was called */
 	uint8_t sync;                           /* REQ_SYNC: enum of core_sync.c */
 	uint32_t nth;                           /* synchronous send: which message of its channel */
-	MPI_Request lower;                      /* 0: nothing posted below */
+	union {
+		MPI_Request lower; /* 0: nothing posted below */
+		struct core_request *next_free;
+	};
 	/* arguments, kept to post it again after a restart (receives) or at each Start */
 	struct core_comm *comm;
 	MPI_Datatype type;
 	int peer, tag;
 	void *buf;
 	MPI_Count count;
-	struct core_request *next; /* free list */
+	uint64_t seq;              /* of receives: the order of posting, in which they are posted again */
 	struct mana_status st;     /* valid when DONE */
-	uint64_t seq; /* order of posting, so that receives are posted again in order */
-	void *aux;    /* bsend copy, collective arguments … core_free'd with the request */
-	/* REQ_COLL (nonblocking and persistent collectives, file operations; core_request.h): */
+	struct core_request *next; /* in core_orphans */
+	/* Of other kinds than REQ_SEND and REQ_RECV, which leave them 0: */
+	void *aux;                               /* bsend copy, collective arguments … core_free'd with the request */
 	int (*start)(struct core_request *r);    /* persistent: post it below, set r->lower */
 	void (*poll)(volatile struct mana_thread *t, struct core_request *r); /* REQ_PART, REQ_SYNC: looks whether it is over */
 	void (*release)(struct core_request *r); /* once, when the operation is over, or at MPI_Request_free
@@ -154,7 +157,7 @@ struct core_request {
 		struct core_buffer *buffer;   /* REQ_BSEND: charged for it (NULL: none) */
 		struct core_channel *channel; /* synchronous send (core_sync.c) */
 	};
-};
+} __attribute__((aligned(64)));
 
 HIDDEN extern struct core_table core_comms, core_types, core_ops, core_requests, core_groups, core_infos,
 	core_errhs, core_messages, core_keyvals;

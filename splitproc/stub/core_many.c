@@ -12,7 +12,7 @@ static void many_alloc(struct many *m, int n)
 
 	m->n = n;
 	m->block = 0;
-	m->ended = 0;
+	m->ended = m->bare = 0;
 	m->r = m->r_;
 	m->lower = m->lower_;
 	m->st = m->st_;
@@ -132,6 +132,7 @@ static int all_over(struct many *m, int mode, int rc, int ndone)
 	if ((mode != MANA_WAIT_ALL && mode != MANA_WAIT_OVER) || rc || ndone != m->active)
 		return 0;
 	m->ended = 1;
+	m->bare = mode == MANA_WAIT_OVER;
 	m->active = 0;
 	return 1;
 }
@@ -182,9 +183,22 @@ int core_many_error(struct core_request *r, MPI_Status *status)
 	return r->st.error;
 }
 
+/* Of a send or receive that is over below without a status, and not persistent: nobody looks at it any more. */
+static inline void end_bare(struct core_request *r, MPI_Request *h)
+{
+	if (r->kind == REQ_RECV)
+		core_count(core_received, r->comm, r->peer, 1);
+	else if (unlikely(r->mode == SEND_SYNC))
+		core_sync_end(r);
+	core_request_unref(r);
+	core_request_recycle(r);
+	*h = MPI_REQUEST_NULL;
+}
+
 /* Statuses and handles of a call that completes all; unfinished ones are MPI_ERR_PENDING. */
 static int finish_all(struct many *m, MPI_Request h[], MPI_Status statuses[])
 {
+	static const struct mana_status ok;
 	int failed = 0;
 
 	for (int i = 0; i < m->n; i++) {
@@ -197,8 +211,13 @@ static int finish_all(struct many *m, MPI_Request h[], MPI_Status statuses[])
 			core_status_empty(status);
 			continue;
 		}
-		if (m->ended && r->state == REQ_ACTIVE)
-			core_request_complete(r, &m->st[i]);
+		if (m->ended && r->state == REQ_ACTIVE) {
+			if (likely(m->bare && !r->persistent)) {
+				end_bare(r, &h[i]);
+				continue;
+			}
+			core_request_complete(r, m->bare ? &ok : &m->st[i]);
+		}
 		if (likely(r->state == REQ_DONE)) {
 			rc = core_many_error(r, status);
 			core_request_seen(r, &h[i]);

@@ -12,6 +12,7 @@ struct many {
 	int files;   /* operations on files */
 	int telling; /* some whose status tells more than that they are over */
 	int ended;   /* all are over below, and not recorded yet: finish_all does */
+	int bare;    /* … and there is no status of them */
 	struct core_request **r;   /* NULL: null or inactive */
 	MPI_Request *lower;
 	struct mana_status *st;

@@ -40,7 +40,7 @@ struct core_message {
 
 HIDDEN extern uint32_t core_p2p_spin;
 HIDDEN extern uint64_t core_ndrained;               /* messages in all queues */
-HIDDEN extern struct core_request *core_request_pool; /* free list, linked by next */
+HIDDEN extern struct core_request *core_request_pool; /* free list, linked by next_free */
 HIDDEN extern struct core_request *core_orphans;    /* freed but active requests and buffered sends, by next */
 HIDDEN extern uint64_t core_request_seq;
 
@@ -183,8 +183,9 @@ static inline struct core_request *core_request_alloc(int kind)
 	r = core_request_pool;
 	if (unlikely(!r))
 		r = core_request_grow();
-	core_request_pool = r->next;
-	r->seq = ++core_request_seq;
+	core_request_pool = r->next_free;
+	if (kind != REQ_SEND)
+		r->seq = ++core_request_seq;
 	core_p2p_unlock();
 	r->kind = kind;
 	r->state = REQ_ACTIVE;
@@ -193,10 +194,6 @@ static inline struct core_request *core_request_alloc(int kind)
 	r->lower = 0;
 	r->comm = 0;
 	r->type = MPI_BYTE;
-	r->aux = 0;
-	r->start = 0;
-	r->poll = 0;
-	r->release = 0;
 	return r;
 }
 
@@ -204,8 +201,14 @@ static inline void core_request_recycle(struct core_request *r)
 {
 	r->live = 0;
 	r->state = REQ_INACTIVE;
+	if (unlikely(r->kind > REQ_RECV)) {
+		r->aux = 0;
+		r->start = 0;
+		r->poll = 0;
+		r->release = 0;
+	}
 	core_p2p_lock();
-	r->next = core_request_pool;
+	r->next_free = core_request_pool;
 	core_request_pool = r;
 	core_p2p_unlock();
 }
@@ -264,7 +267,7 @@ static inline void core_request_unref(struct core_request *r)
 	if (unlikely(r->comm && r->comm != &core_world && r->comm != &core_self))
 		core_comm_unref(r->comm);
 	r->comm = 0;
-	if (unlikely(r->aux)) {
+	if (unlikely(r->kind > REQ_RECV)) {
 		core_free(r->aux);
 		r->aux = 0;
 	}
@@ -295,7 +298,7 @@ static inline __attribute__((always_inline)) void core_request_complete(struct c
 		core_failed_comm = (MPI_Comm)(uintptr_t)r->comm->vid;
 	if (r->persistent)
 		return;
-	if (unlikely(r->release))
+	if (unlikely(r->kind > REQ_RECV && r->release))
 		r->release(r);
 	core_request_unref(r);
 }

@@ -16,11 +16,13 @@ MPI_Comm core_failed_comm;
 
 struct core_request *core_request_grow(void)
 {
-	struct core_request *block = core_alloc(POOL_STEP * sizeof(*block));
+	uintptr_t line = sizeof(struct core_request) & -sizeof(struct core_request); /* its alignment */
+	char *space = core_alloc(POOL_STEP * sizeof(struct core_request) + line);
+	struct core_request *block = (void *)(((uintptr_t)space + line - 1) & -line);
 
 	for (int i = POOL_STEP; i-- > 0;) {
 		block[i].vid = core_table_add(&core_requests, &block[i]);
-		block[i].next = core_request_pool;
+		block[i].next_free = core_request_pool;
 		core_request_pool = &block[i];
 	}
 	return core_request_pool;

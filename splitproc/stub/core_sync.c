@@ -68,6 +68,7 @@ void core_sync_begin(struct core_request *r)
 	core_syncs++;
 	r->channel = k;
 	r->nth = ++k->sent;
+	r->seq = ++core_request_seq; /* with its number, its name */
 	core_p2p_unlock();
 }
 
