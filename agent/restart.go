@@ -6,7 +6,6 @@ import (
 	"os"
 	"syscall"
 
-	"golang.org/x/sys/unix"
 	"mana/image"
 	"mana/manifest"
 	"mana/process"
@@ -49,52 +48,72 @@ const (
 // lets them run on, supervises them and returns the exit status of the first.
 func (r *Restart) Run(cfg Config) int {
 	a := newAgent(cfg)
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		return a.die(fmt.Errorf("become subreaper: %w", err))
+	if err := r.bringBack(a); err != nil {
+		a.link.close()
+		return a.die(r.advise(err)) // what is being rebuilt dies with its tracer
 	}
-	saved, unreadable := r.load()
-	if unreadable != nil && cfg.Rank < 0 {
-		return a.die(r.advise(unreadable))
+	if a.killed {
+		return 0
+	}
+	return a.run()
+}
+
+// bringBack returns when the programs run.
+func (r *Restart) bringBack(a *agent) error {
+	if err := adoptOrphans(); err != nil {
+		return err
 	}
 	for _, s := range r.Images {
 		dir := s.Dir
-		if cfg.CkptDir != "" {
-			dir = cfg.CkptDir
+		if a.cfg.CkptDir != "" {
+			dir = a.cfg.CkptDir
 		}
 		a.programs = append(a.programs, &program{pid: s.PID, name: s.Prog, upid: s.UPID, dir: dir,
 			image: published{s.Dir, s.Name}})
 	}
-	if unreadable == nil {
-		if err := r.apply(a, saved); err != nil {
-			saved.close()
-			return a.die(err)
+	saved, err := r.load()
+	if err != nil {
+		if a.cfg.Rank >= 0 {
+			r.join(a) // only to leave: the other ranks must not wait for this one
 		}
+		return err
 	}
-	join := a.join().With("restart", 1).With("comp", r.Computation).With("gen", r.Generation).
-		With("images", len(r.Images)).With("total", r.Total).With("last", r.Last)
-	for _, e := range r.Ended {
-		join = join.With("ended", e.Rank).With("status", e.Status)
-	}
-	in, err := a.link.open(a.withInterval(join))
-	if unreadable != nil {
-		// It has joined only to leave: the other ranks must not wait for it.
-		a.link.close()
-		return a.die(r.advise(unreadable))
+	if err = r.apply(a, saved); err == nil {
+		err = r.join(a)
 	}
 	if err != nil {
-		return a.die(err)
+		saved.close()
+		return err
+	}
+	return r.revive(a, saved)
+}
+
+// join enters the computation with what is to be rebuilt.
+func (r *Restart) join(a *agent) error {
+	m := a.join().With("restart", 1).With("comp", r.Computation).With("gen", r.Generation).
+		With("images", len(r.Images)).With("total", r.Total).With("last", r.Last)
+	for _, e := range r.Ended {
+		m = m.With("ended", e.Rank).With("status", e.Status)
+	}
+	in, err := a.link.open(a.withInterval(m))
+	if err != nil {
+		return err
 	}
 	a.joined(in)
-	// Beside the loop: an MPI rank waits for its peers in it, and must hear
-	// when one of them has failed.
+	return nil
+}
+
+// revive rebuilds the programs beside the loop, in which an MPI rank waits for
+// its peers and must hear when one of them has failed, and lets them run.
+func (r *Restart) revive(a *agent, saved saved) error {
 	done := make(chan rebuilt, 1)
 	over := make(chan struct{})
 	m := new(meter)
 	m.count(saved)
 	conn := a.link.conn
 	go m.report(a.gen, func(msg wire.Message) { conn.Send(msg) }, over)
-	if cfg.Quiet == 0 && cfg.Rank <= 0 {
-		go show(cfg.Dial, progress.OnTerminal(os.Stderr), over)
+	if a.cfg.Quiet == 0 && a.cfg.Rank <= 0 {
+		go show(a.cfg.Dial, progress.OnTerminal(os.Stderr), over)
 	}
 	go func() {
 		all, err := r.rebuild(a, saved, conn)
@@ -109,17 +128,10 @@ func (r *Restart) Run(cfg Config) int {
 		saved.close() // nobody reads them any more
 		err = a.tracer.Do(func() error { return resume(restored) })
 	}
-	if err != nil {
-		if restored != nil {
-			a.tracer.Do(func() error { kill(restored); return nil })
-		}
-		a.link.close()
-		return a.die(r.advise(err)) // what is being rebuilt dies with its tracer
+	if err != nil && restored != nil {
+		a.tracer.Do(func() error { kill(restored); return nil })
 	}
-	if a.killed {
-		return 0
-	}
-	return a.run()
+	return err
 }
 
 // advise adds to the complaint about a damaged image what else there is to
