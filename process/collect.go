@@ -161,7 +161,7 @@ func (c *collector) thread(t *thread) (*Thread, error) {
 	if x.Regs, err = t.Regs(); err != nil {
 		return nil, err
 	}
-	x.Regs = trueCall(t.Task, x.Regs)
+	x.Regs = t.TrueCall(x.Regs)
 	if x.XState, err = t.XState(); err != nil {
 		return nil, err
 	}

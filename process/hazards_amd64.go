@@ -54,7 +54,7 @@ func (f *Frozen) settleThread(t *thread, vdso task.Range, deadline time.Time) er
 			return err
 		}
 	}
-	trueCall(t.Task, r) // now it can still be known
+	t.TrueCall(r) // now it can still be known
 	fixed, err := abortRSeq(t, r)
 	if err != nil {
 		return err

@@ -42,11 +42,9 @@ func (t *Task) Call(fn, stack uint64, timeout time.Duration, args ...uint64) (ui
 	if e := t.SetXState(xs); e != nil && err == nil {
 		err = e
 	}
-	if -int64(t.loan.regs.Rax) == ERESTART_RESTARTBLOCK && int64(t.loan.regs.Orig_rax) >= 0 {
-		// The function may have slept and so overwritten the kernel's note of how
-		// to go on with the program's interrupted sleep: issue it afresh.
-		t.loan.regs.Rax = RestartNoHand
-	}
+	// The function may have slept and so overwritten the kernel's note of how to
+	// go on with the program's interrupted sleep.
+	t.loan.regs = t.afresh(t.loan.regs)
 	if err != nil {
 		return 0, fmt.Errorf("call function %#x in task %d: %w", fn, t.TID, err)
 	}
