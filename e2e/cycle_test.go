@@ -104,8 +104,7 @@ func TestMPICycles(t *testing.T) {
 	for _, m := range libraries(t) {
 		for _, ranks := range []int{2, 4} {
 			for _, p := range loops {
-				// MPICH's ranks poll: with more of them than cores the rest takes minutes each.
-				if !p.on(m) || ranks > 2 && !p.crowd && cycles() < 10 {
+				if !p.on(m) || !p.runs(ranks) {
 					continue
 				}
 				t.Run(name(m, p, ranks), func(t *testing.T) {

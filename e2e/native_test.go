@@ -15,7 +15,7 @@ func TestNative(t *testing.T) {
 	for _, m := range libraries(t) {
 		for _, ranks := range []int{2, 4} {
 			for _, p := range slices.Concat(loops, traps) {
-				if ranks < p.minRanks || !p.on(m) {
+				if ranks < p.minRanks || !p.on(m) || !p.runs(ranks) {
 					continue
 				}
 				t.Run(name(m, p, ranks), func(t *testing.T) {

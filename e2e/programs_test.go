@@ -31,6 +31,12 @@ func (p program) String() string {
 // on says whether the program is for that MPI.
 func (p program) on(m harness.MPI) bool { return p.only == "" || p.only == m }
 
+// runs says whether the program is run with so many ranks. MPICH's ranks poll:
+// with more of them than cores each takes minutes.
+func (p program) runs(ranks int) bool {
+	return ranks <= 2 || p.minRanks > 2 || p.crowd || cycles() >= 10
+}
+
 // args are the arguments after the program; gate may be "-".
 func (p program) args(steps, pauseUS int, gate string) []string {
 	return []string{strconv.Itoa(steps), strconv.Itoa(pauseUS), gate, p.mode}
