@@ -85,25 +85,6 @@ static int test_active(struct drain *d)
 	return n;
 }
 
-/* Receives the matched message *m of c as bytes. */
-static struct core_drained *take_in(struct drain *d, struct core_comm *c, MPI_Message *m, const struct mana_status *st)
-{
-	struct core_drained *msg = core_drained_new(st->bytes);
-	struct mana_status got = {.error = 0};
-	MPI_Count n;
-	MPI_Datatype type;
-
-	/* matched, it can only be received: without memory or a type for it nothing could go on */
-	if (core_bytes_type(d->t, st->bytes, &n, &type) ||
-	    LOWER(d->t, core_lower->p.mrecv(msg->data, n, type, m, &got)))
-		core_die("cannot take in a message of %ld bytes from rank %d", (long)st->bytes, st->source);
-	core_bytes_type_free(d->t, &type);
-	msg->source = st->source;
-	msg->tag = st->tag;
-	core_count(core_received, c, st->source, 1);
-	return msg;
-}
-
 /* Messages that the program matched but has not received. */
 static void take_matched(struct drain *d)
 {
@@ -112,7 +93,7 @@ static void take_matched(struct drain *d)
 
 		if (!m || !m->lower)
 			continue;
-		m->drained = take_in(d, m->comm, &m->lower, &m->st);
+		m->drained = core_drained_receive(d->t, m->comm, &m->lower, &m->st);
 		m->lower = 0;
 	}
 }
@@ -129,7 +110,7 @@ static int take_from(struct drain *d, struct core_comm *c)
 		flag = 0;
 		if (LOWER(d->t, core_lower->p.improbe(MPI_ANY_SOURCE, MPI_ANY_TAG, c->lower, &flag, &m, &st)) || !flag)
 			return n;
-		core_drained_append(c, take_in(d, c, &m, &st));
+		core_drained_append(c, core_drained_receive(d->t, c, &m, &st));
 		n++;
 	}
 }

@@ -192,6 +192,21 @@ int core_post_recv(volatile struct mana_thread *t, struct core_request *r)
 	return LOWER(t, core_lower->f.Irecv(r->buf, r->count, lt, r->peer, r->tag, c->lower, &r->lower));
 }
 
+/* A send as a request, begun. */
+INLINE int request_send(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag,
+                        struct core_comm *c, int mode, struct core_request **out)
+{
+	struct core_request *r = core_request_p2p(REQ_SEND, (void *)buf, n, type, dst, tag, c);
+	int rc;
+
+	r->mode = mode;
+	rc = core_post_send(t, r);
+	if (unlikely(rc))
+		core_request_drop(r);
+	*out = r;
+	return rc;
+}
+
 INLINE int isend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, int mode,
                  MPI_Request *out)
 {
@@ -204,13 +219,9 @@ INLINE int isend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int t
 		LEAVE(MPI_ERR_COMM);
 	if (unlikely((unsigned)dst >= (unsigned)core_npeers(c) && dst != MPI_PROC_NULL))
 		LEAVE(MPI_ERR_RANK);
-	r = core_request_p2p(REQ_SEND, (void *)buf, n, type, dst, tag, c);
-	r->mode = mode;
-	rc = core_post_send(self_, r);
-	if (unlikely(rc)) {
-		core_request_drop(r);
+	rc = request_send(self_, buf, n, type, dst, tag, c, mode, &r);
+	if (unlikely(rc))
 		LEAVE(rc);
-	}
 	*out = core_request_handle(r);
 	LEAVE(MPI_SUCCESS);
 }
@@ -242,13 +253,9 @@ int core_Ssend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag
 		LEAVE(MPI_ERR_COMM);
 	if (unlikely((unsigned)dst >= (unsigned)core_npeers(c)))
 		LEAVE(dst == MPI_PROC_NULL ? MPI_SUCCESS : MPI_ERR_RANK);
-	r = core_request_p2p(REQ_SEND, (void *)buf, n, type, dst, tag, c);
-	r->mode = SEND_SYNC;
-	rc = core_post_send(self_, r);
-	if (unlikely(rc)) {
-		core_request_drop(r);
+	rc = request_send(self_, buf, n, type, dst, tag, c, SEND_SYNC, &r);
+	if (unlikely(rc))
 		LEAVE(rc);
-	}
 	core_request_wait(self_, r, seq_, 0);
 	rc = r->st.error;
 	core_request_recycle(r);

@@ -336,6 +336,11 @@ HIDDEN void core_drained_append(struct core_comm *c, struct core_drained *d);
  * count, a type made for it, which the caller frees. */
 HIDDEN int core_bytes_type(volatile struct mana_thread *t, int64_t bytes, MPI_Count *n, MPI_Datatype *type);
 HIDDEN void core_bytes_type_free(volatile struct mana_thread *t, MPI_Datatype *type);
+/* The matched message *m of c, received as bytes and counted. */
+HIDDEN struct core_drained *core_drained_receive(volatile struct mana_thread *t, struct core_comm *c, MPI_Message *m,
+                                                 const struct mana_status *st);
+/* A message of our own that counts, drained or just come in, NULL if there is none. The caller frees it. */
+HIDDEN struct core_drained *core_parts_take(volatile struct mana_thread *t, int tag);
 /* Receives d into the program's buffer and frees it; an argument error puts it back (c not NULL). */
 HIDDEN int core_drained_deliver(volatile struct mana_thread *t, struct core_comm *c, struct core_drained *d, void *buf,
                                 MPI_Count n, MPI_Datatype type, struct mana_status *st);

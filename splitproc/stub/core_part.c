@@ -85,31 +85,6 @@ static int send_all(volatile struct mana_thread *t, struct core_request *r)
 
 /* ---- receiving ---- */
 
-/* One message that has come in, or NULL. */
-static struct core_drained *take_one(volatile struct mana_thread *t)
-{
-	struct mana_status st = {.error = 0}, got = {.error = 0};
-	struct core_drained *d = core_drained_take(&core_parts, MPI_ANY_SOURCE, CORE_PART_TAG);
-	MPI_Comm c = core_private;
-	MPI_Message m;
-	int flag = 0;
-	MPI_Count n;
-	MPI_Datatype type;
-
-	if (d)
-		return d;
-	if (LOWER(t, core_lower->p.improbe(MPI_ANY_SOURCE, CORE_PART_TAG, c, &flag, &m, &st)) || !flag)
-		return 0;
-	d = core_drained_new(st.bytes);
-	if (core_bytes_type(t, st.bytes, &n, &type) || LOWER(t, core_lower->p.mrecv(d->data, n, type, &m, &got)))
-		core_die("cannot receive a partitioned message of %ld bytes from rank %d", (long)st.bytes, st.source);
-	core_bytes_type_free(t, &type);
-	d->source = st.source;
-	d->tag = st.tag;
-	core_count(core_received, &core_parts, st.source, 1);
-	return d;
-}
-
 static struct core_drained *find(const struct part *p)
 {
 	struct core_drained **at, *d;
@@ -130,7 +105,7 @@ static void receive(volatile struct mana_thread *t, struct core_request *r)
 	struct mana_status st = {.error = 0};
 	struct core_drained *d;
 
-	while ((d = take_one(t))) {
+	while ((d = core_parts_take(t, CORE_PART_TAG))) {
 		core_p2p_lock();
 		d->next = 0;
 		*arrived_tail = d;

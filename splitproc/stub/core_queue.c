@@ -111,6 +111,39 @@ void core_bytes_type_free(volatile struct mana_thread *t, MPI_Datatype *type)
 		LOWER(t, core_lower->f.Type_free(type));
 }
 
+struct core_drained *core_drained_receive(volatile struct mana_thread *t, struct core_comm *c, MPI_Message *m,
+                                          const struct mana_status *st)
+{
+	struct core_drained *d = core_drained_new(st->bytes);
+	struct mana_status got = {.error = 0};
+	MPI_Count n;
+	MPI_Datatype type;
+
+	/* matched, it can only be received: without memory or a type for it nothing could go on */
+	if (core_bytes_type(t, st->bytes, &n, &type) || LOWER(t, core_lower->p.mrecv(d->data, n, type, m, &got)))
+		core_die("cannot take in a message of %ld bytes from rank %d", (long)st->bytes, st->source);
+	core_bytes_type_free(t, &type);
+	d->source = st->source;
+	d->tag = st->tag;
+	core_count(core_received, c, st->source, 1);
+	return d;
+}
+
+struct core_drained *core_parts_take(volatile struct mana_thread *t, int tag)
+{
+	struct mana_status st = {.error = 0};
+	struct core_drained *d = core_drained_take(&core_parts, MPI_ANY_SOURCE, tag);
+	MPI_Comm c = core_private;
+	MPI_Message m;
+	int flag = 0;
+
+	if (d)
+		return d;
+	if (LOWER(t, core_lower->p.improbe(MPI_ANY_SOURCE, tag, c, &flag, &m, &st)) || !flag)
+		return 0;
+	return core_drained_receive(t, &core_parts, &m, &st);
+}
+
 struct delivery {
 	const struct core_drained *d;
 	MPI_Count sn, rn;

@@ -16,7 +16,7 @@ MPI_Comm core_failed_comm;
 
 struct core_request *core_request_grow(void)
 {
-	uintptr_t line = sizeof(struct core_request) & -sizeof(struct core_request); /* its alignment */
+	uintptr_t line = _Alignof(struct core_request);
 	char *space = core_alloc(POOL_STEP * sizeof(struct core_request) + line);
 	struct core_request *block = (void *)(((uintptr_t)space + line - 1) & -line);
 

@@ -110,35 +110,16 @@ static void note(const struct acknowledgement *a)
 		r->sync = SYNC_OVER;
 }
 
-static void take_acknowledgements(volatile struct mana_thread *t)
-{
-	struct mana_status st = {.error = 0};
-	struct acknowledgement a;
-	struct core_drained *d;
-	MPI_Message m;
-	int flag;
-
-	while ((d = core_drained_take(&core_parts, MPI_ANY_SOURCE, CORE_SYNC_TAG))) {
-		note((const struct acknowledgement *)d->data);
-		core_free(d);
-	}
-	for (;;) {
-		flag = 0;
-		if (LOWER(t, core_lower->p.improbe(MPI_ANY_SOURCE, CORE_SYNC_TAG, core_private, &flag, &m, &st)) || !flag)
-			return;
-		if (LOWER(t, core_lower->p.mrecv(&a, sizeof(a), MPI_BYTE, &m, &st)))
-			core_die("cannot receive the acknowledgement of a synchronous send");
-		core_count(core_received, &core_parts, st.source, 1);
-		note(&a);
-	}
-}
-
 static void poll(volatile struct mana_thread *t, struct core_request *r)
 {
 	static const struct mana_status ok;
+	struct core_drained *d;
 
 	if (!__atomic_exchange_n(&taking, 1, __ATOMIC_ACQUIRE)) {
-		take_acknowledgements(t);
+		while ((d = core_parts_take(t, CORE_SYNC_TAG))) {
+			note((const struct acknowledgement *)d->data);
+			core_free(d);
+		}
 		__atomic_store_n(&taking, 0, __ATOMIC_RELEASE);
 	}
 	if (*(volatile uint8_t *)&r->sync == SYNC_OVER)
