@@ -143,11 +143,9 @@ func (a *agent) take(c *checkpoint, programs []*program) result {
 			s.close()
 		}
 	}
-	switch {
-	case !c.kill:
-	case r.err == nil:
+	if c.kill && r.err == nil {
 		r.stands = snaps
-	default:
+	} else if c.kill {
 		r.err = errors.Join(r.err, closeAll(snaps))
 	}
 	return r

@@ -57,8 +57,8 @@ func (r *runner) under(e *Entry, took time.Duration) Outcome {
 
 // disturbed runs an entry under the product and takes a checkpoint at a random
 // moment of the time that it is known to take; with kill the checkpoint kills it,
-// so that it cannot go on changing its files, and it is restarted. A run that was over before its checkpoint is
-// repeated with an earlier moment.
+// so that it cannot go on changing its files, and it is restarted. A run that was
+// over before its checkpoint is repeated with an earlier moment.
 func (r *runner) disturbed(e *Entry, took time.Duration, kill bool) Outcome {
 	var o Outcome
 	within := took

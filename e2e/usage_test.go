@@ -165,15 +165,14 @@ func TestKillAfterCheckpoint(t *testing.T) {
 			must(t, j.Launch)
 			for range 2 {
 				must(t, func() error { return j.Run.WaitSteps(2) })
-				p, err := j.Ask("--kcheckpoint")
-				if err == nil {
-					err = p.Wait(harness.Patience)
+				if p, err := j.Ask("--kcheckpoint"); err != nil {
+					t.Fatal(err, p.Stderr())
 				}
 				var hang *harness.ErrHang
-				if ended := j.Run.Wait(harness.Patience); errors.As(ended, &hang) {
-					err = ended
+				if err := j.Run.Wait(harness.Patience); errors.As(err, &hang) {
+					t.Fatal(err)
 				}
-				must(t, func() error { return err }, j.Kill, j.Restart)
+				must(t, j.Kill, j.Restart)
 			}
 			conclude(t, j, want)
 		})

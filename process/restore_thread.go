@@ -118,7 +118,7 @@ func (r *Restored) restoreCPU(t *task.Task, th *Thread) error {
 	if err := t.SetXState(x); err != nil {
 		return err
 	}
-	if err := t.SetRegs(resumeRegs(th.Regs)); err != nil {
+	if err := t.SetRegs(task.Afresh(th.Regs)); err != nil {
 		return err
 	}
 	return t.SetSigMask(th.SigMask)

@@ -6,8 +6,6 @@ import (
 	"encoding/binary"
 	"os"
 	"testing"
-
-	"mana/task"
 )
 
 // ownVDSO returns the contents of this process' vdso.
@@ -100,17 +98,6 @@ func TestAdaptXState(t *testing.T) {
 	x[2000] = 1
 	if _, err := adaptXState(x, 832); err == nil {
 		t.Error("registers in use were cut off")
-	}
-}
-
-func TestResumeRegs(t *testing.T) {
-	r := task.Regs{Rax: ^uint64(515), Orig_rax: 35}
-	if got := resumeRegs(r); got.Rax != ^uint64(513) || got.Orig_rax != 35 {
-		t.Errorf("a restart block became %d", int64(got.Rax))
-	}
-	r.Orig_rax = ^uint64(0)
-	if got := resumeRegs(r); got.Rax != ^uint64(515) {
-		t.Error("registers outside a system call were changed")
 	}
 }
 

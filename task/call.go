@@ -44,7 +44,7 @@ func (t *Task) Call(fn, stack uint64, timeout time.Duration, args ...uint64) (ui
 	}
 	// The function may have slept and so overwritten the kernel's note of how to
 	// go on with the program's interrupted sleep.
-	t.loan.regs = t.afresh(t.loan.regs)
+	t.loan.regs = Afresh(t.TrueCall(t.loan.regs))
 	if err != nil {
 		return 0, fmt.Errorf("call function %#x in task %d: %w", fn, t.TID, err)
 	}

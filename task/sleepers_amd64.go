@@ -60,10 +60,12 @@ func (t *Task) sleepsIn(known wait, rip, rsp uint64) (uint64, bool) {
 	return callBefore(t, rip)
 }
 
-// afresh are the registers with which a task issues the wait that it was
-// stopped in again, when the kernel's memory of it is lost.
-func (t *Task) afresh(r Regs) Regs {
-	r = t.TrueCall(r)
+// Afresh turns registers into those with which a task goes on where the kernel
+// does not remember its timed wait. An interrupted system call keeps its
+// -ERESTART* result: the kernel decides on the way out, knowing the pending
+// signals, whether to issue it again. Only -ERESTART_RESTARTBLOCK refers to what
+// is lost; -ERESTARTNOHAND issues the same call afresh, if it is known (TrueCall).
+func Afresh(r Regs) Regs {
 	if r.Rax == restartBlock && int64(r.Orig_rax) >= 0 && r.Orig_rax != unix.SYS_RESTART_SYSCALL {
 		r.Rax = RestartNoHand
 	}

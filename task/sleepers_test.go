@@ -56,7 +56,7 @@ func TestTrueCall(t *testing.T) {
 			if r := k.TrueCall(about); r.Rax != nr || r.Rip != about.Rip {
 				t.Errorf("remembered %v: about to issue call %d, want %d", remembered, r.Rax, nr)
 			}
-			if r := k.afresh(again); r.Orig_rax != nr || r.Rax != RestartNoHand {
+			if r := Afresh(k.TrueCall(again)); r.Orig_rax != nr || r.Rax != RestartNoHand {
 				t.Errorf("remembered %v: goes on with call %d, result %d", remembered, r.Orig_rax, int64(r.Rax))
 			}
 		}
@@ -67,4 +67,15 @@ func TestTrueCall(t *testing.T) {
 		}
 		return k.Detach(0)
 	})
+}
+
+func TestAfresh(t *testing.T) {
+	r := Regs{Rax: ^uint64(515), Orig_rax: 35}
+	if got := Afresh(r); got.Rax != ^uint64(513) || got.Orig_rax != 35 {
+		t.Errorf("a restart block became %d", int64(got.Rax))
+	}
+	r.Orig_rax = ^uint64(0)
+	if got := Afresh(r); got.Rax != ^uint64(515) {
+		t.Error("registers outside a system call were changed")
+	}
 }

@@ -37,7 +37,8 @@ struct mana_prims {
 	int (*recv)(void *buf, MPI_Count n, MPI_Datatype t, int src, int tag, MPI_Comm c, uint32_t seq,
 	            MPI_Request *req, struct mana_status *st);
 	/* Wait for n native requests (0 entries are inactive). ALL: all, which[] stays as it is; OVER: as
-	 * ALL, but the status of an operation that did not fail may be empty, and if all have succeeded st[] is left alone; ANY: one,
+	 * ALL, but the status of an operation that did not fail may be empty, and if all have
+	 * succeeded st[] is left alone; ANY: one,
 	 * its index in *which (-1: none active); SOME: at least one, *ndone indices in which[]. Completed entries
 	 * of reqs become 0, their status goes to st[i] at the same index (st may be NULL). */
 	int (*wait)(int n, MPI_Request reqs[], int mode, uint32_t seq, int *ndone, int which[],
