@@ -90,6 +90,7 @@ int main(int argc, char **argv)
 	adapter_table.p.init = init;
 	adapter_table.f = native_lower_gen;
 	native.Get_version(&adapter_table.lib_version, &adapter_table.lib_subversion);
+	adapter_table.own_windows = OWN_WINDOWS;
 	adapter_table.world = MPI_COMM_WORLD;
 	adapter_table.main_tp = mana_tp();
 	mana_ctl->lower_tls_self = (int64_t)((uint64_t)&adapter_self - adapter_table.main_tp);

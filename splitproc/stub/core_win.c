@@ -8,14 +8,16 @@
 struct core_table core_wins;
 uint32_t core_win_count;
 
-/* The native window over the object's memory; errors come back to us. */
+/* The native window over the object's memory, if there is none yet; errors come back to us. */
 static int make_lower(volatile struct mana_thread *t, struct core_win *w)
 {
 	MPI_Comm comm = core_win_comm(w)->lower;
-	MPI_Win lower = MPI_WIN_NULL;
-	int rc = w->flavor == MPI_WIN_FLAVOR_DYNAMIC
-	             ? LOWER(t, core_lower->f.Win_create_dynamic(MPI_INFO_NULL, comm, &lower))
-	             : LOWER(t, core_lower->f.Win_create(w->base, w->size, w->disp_unit, MPI_INFO_NULL, comm, &lower));
+	MPI_Win lower = w->lower;
+	int rc = MPI_SUCCESS;
+	if (w->flavor == MPI_WIN_FLAVOR_DYNAMIC)
+		rc = LOWER(t, core_lower->f.Win_create_dynamic(MPI_INFO_NULL, comm, &lower));
+	else if (lower == MPI_WIN_NULL)
+		rc = LOWER(t, core_lower->f.Win_create(w->base, w->size, w->disp_unit, MPI_INFO_NULL, comm, &lower));
 	if (rc)
 		return rc;
 	LOWER(t, core_lower->f.Win_set_errhandler(lower, MPI_ERRORS_RETURN));
@@ -25,8 +27,7 @@ static int make_lower(volatile struct mana_thread *t, struct core_win *w)
 
 static void destroy(struct core_win *w)
 {
-	if (w->mapped)
-		mana_sys(SYS_munmap, (long)w->base, (long)w->mapped, 0, 0, 0, 0);
+	core_winalloc_drop(w);
 	while (w->attached) {
 		struct core_attached *a = w->attached;
 		w->attached = a->next;
@@ -54,8 +55,11 @@ static int create(struct core_win *w, MPI_Info info, MPI_Comm comm, int apart, M
 	w->model = MPI_WIN_UNIFIED;
 	w->info = core_info_copy(core_info_of(info));
 	w->locks = core_alloc((size_t)c->size * sizeof *w->locks);
+	w->lower = MPI_WIN_NULL;
 	if (w->flavor == MPI_WIN_FLAVOR_SHARED)
 		rc = core_shm_make(self_, w, c, apart);
+	if (w->flavor == MPI_WIN_FLAVOR_ALLOCATE)
+		rc = core_winalloc_make(self_, w);
 	if (!rc)
 		rc = make_lower(self_, w);
 	if (!rc) {
@@ -93,23 +97,12 @@ int core_Win_allocate(MPI_Aint size, MPI_Aint disp_unit, MPI_Info info, MPI_Comm
 	if (size < 0)
 		return MPI_ERR_SIZE;
 	struct core_win *w = core_alloc(sizeof *w);
-	size_t bytes = ((size_t)size + 4095) & ~(size_t)4095;
-	if (bytes) {
-		long p = mana_sys(SYS_mmap, 0, (long)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (p < 0 && p > -4096) {
-			core_free(w);
-			return MPI_ERR_NO_MEM;
-		}
-		w->base = (void *)p;
-		w->mapped = bytes;
-	}
 	w->size = size;
 	w->disp_unit = (int)disp_unit;
 	w->flavor = MPI_WIN_FLAVOR_ALLOCATE;
-	void *base = w->base;
 	int rc = create(w, info, comm, 0, win);
 	if (!rc)
-		*(void **)baseptr = base;
+		*(void **)baseptr = w->base;
 	return rc;
 }
 
@@ -265,7 +258,12 @@ int core_win_save(void)
 
 static int rebuild(volatile struct mana_thread *t, struct core_win *w)
 {
-	int rc = w->shm ? core_shm_rebuild(t, w->shm, core_win_comm(w)->lower) : MPI_SUCCESS;
+	int rc = MPI_SUCCESS;
+	w->lower = MPI_WIN_NULL;
+	if (w->shm)
+		rc = core_shm_rebuild(t, w->shm, core_win_comm(w)->lower);
+	if (w->flavor == MPI_WIN_FLAVOR_ALLOCATE)
+		rc = core_winalloc_rebuild(t, w);
 	if (!rc)
 		rc = make_lower(t, w);
 	MPI_Win win = w->lower;

@@ -10,8 +10,8 @@ struct core_attached {
 	MPI_Aint size;
 };
 
-/* The window's memory is always the program's own, so that a checkpoint has it:
- * what MPI_Win_allocate returns is mapped here, not in the lower half. */
+/* The window's memory is mapped in the upper half, so that a checkpoint has it;
+ * with MPI_Win_allocate the lower half may have the same pages at addresses of its own. */
 struct core_win {
 	MPI_Win lower;
 	uint32_t vid;
@@ -19,7 +19,8 @@ struct core_win {
 	void *base;
 	MPI_Aint size;
 	int disp_unit, flavor, model;
-	size_t mapped; /* bytes mapped for MPI_Win_allocate */
+	char *map; /* pages of MPI_Win_allocate: base lies in the first */
+	size_t mapped; /* bytes of map */
 	struct core_shm *shm; /* MPI_Win_allocate_shared */
 	struct core_attached *attached;
 	MPI_Errhandler errh;
@@ -52,6 +53,11 @@ HIDDEN void core_shm_drop(struct core_shm *s);
 HIDDEN void core_shm_save(struct core_shm *s);   /* at a drain, when nothing moves on any rank */
 HIDDEN void core_shm_forget(struct core_shm *s); /* the checkpoint is over */
 HIDDEN int core_shm_rebuild(volatile struct mana_thread *t, struct core_shm *s, MPI_Comm comm);
+
+/* ---- MPI_Win_allocate (core_winalloc.c) ---- */
+HIDDEN int core_winalloc_make(volatile struct mana_thread *t, struct core_win *w);
+HIDDEN int core_winalloc_rebuild(volatile struct mana_thread *t, struct core_win *w);
+HIDDEN void core_winalloc_drop(struct core_win *w);
 
 HIDDEN int core_win_drain(volatile struct mana_thread *t);   /* completes what is under way; collective over all ranks */
 HIDDEN int core_win_save(void); /* when all ranks have done so; returns how many windows of shared memory there are */

@@ -81,6 +81,7 @@ struct mana_lower {
 	struct mana_lower_gen f;
 	int lib_version, lib_subversion;
 	int tag_ub;
+	int own_windows; /* a window of memory that the library allocates itself is faster */
 	MPI_Comm world; /* native world handle as a lower handle (MPI_COMM_WORLD) */
 	uint64_t main_tp; /* thread pointer of the adapter's main thread */
 	struct mana_upper *upper; /* set by the stub after entry */
