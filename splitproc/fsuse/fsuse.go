@@ -26,8 +26,11 @@ type Site struct {
 // prefix is the byte that makes an instruction use fs.
 const prefix = 0x64
 
-// mostCode is more than any library has; a larger length is a damaged file's.
-const mostCode = 1 << 30
+// windowSize is how much code is read at a time: it should fit into the cache.
+const windowSize = 256 << 10
+
+// mostCode is more than any function has; a larger length is a damaged file's.
+const mostCode = 1 << 28
 
 // Sites lists the fs prefixes in an x86-64 ELF file's code, by ascending
 // address. A function that cannot be understood to its end is an error if it
@@ -51,11 +54,12 @@ func Sites(r io.ReaderAt) ([]Site, error) {
 		return 1
 	})
 	var sites []Site
+	var w window
 	for _, p := range f.Progs {
 		if p.Type != elf.PT_LOAD || p.Flags&elf.PF_X == 0 {
 			continue
 		}
-		if sites, err = segment(sites, p, spans); err != nil {
+		if sites, err = segment(sites, &w, p, spans); err != nil {
 			return nil, err
 		}
 	}
@@ -63,20 +67,18 @@ func Sites(r io.ReaderAt) ([]Site, error) {
 }
 
 // segment appends the sites in the functions that lie in a segment.
-func segment(sites []Site, p *elf.Prog, spans []span) ([]Site, error) {
-	if p.Filesz > mostCode {
-		return nil, fmt.Errorf("%d bytes of code at %#x", p.Filesz, p.Vaddr)
-	}
-	code := make([]byte, p.Filesz)
-	if _, err := io.ReadFull(p.Open(), code); err != nil {
-		return nil, fmt.Errorf("read the code at %#x: %w", p.Vaddr, err)
-	}
+func segment(sites []Site, w *window, p *elf.Prog, spans []span) ([]Site, error) {
+	w.of(p)
 	for _, s := range spans {
 		if s.addr < p.Vaddr || s.addr-p.Vaddr > p.Filesz || s.len > p.Filesz-(s.addr-p.Vaddr) {
 			continue
 		}
 		off := s.addr - p.Vaddr
-		found, err := scan(code[off : off+s.len])
+		code, err := w.bytes(off, s.len)
+		if err != nil {
+			return nil, fmt.Errorf("read the function at %#x: %w", s.addr, err)
+		}
+		found, err := scan(code)
 		if err != nil {
 			return nil, fmt.Errorf("function at %#x: %w", s.addr, err)
 		}
@@ -85,6 +87,33 @@ func segment(sites []Site, p *elf.Prog, spans []span) ([]Site, error) {
 		}
 	}
 	return sites, nil
+}
+
+// window is the part of a segment that has been read last. Functions come by
+// ascending address, so it moves on but once over the file.
+type window struct {
+	p   *elf.Prog
+	off uint64 // in the segment
+	buf []byte
+}
+
+func (w *window) of(p *elf.Prog) { w.p, w.off, w.buf = p, 0, w.buf[:0] }
+
+// bytes returns n bytes of the segment's file at off, valid until the next call.
+func (w *window) bytes(off, n uint64) ([]byte, error) {
+	if off < w.off || off+n > w.off+uint64(len(w.buf)) {
+		if n > mostCode {
+			return nil, fmt.Errorf("%d bytes long", n)
+		}
+		w.buf = slices.Grow(w.buf[:0], int(max(n, windowSize)))
+		w.buf = w.buf[:min(uint64(cap(w.buf)), w.p.Filesz-off)]
+		w.off = off
+		if _, err := w.p.ReadAt(w.buf, int64(off)); err != nil {
+			w.buf = w.buf[:0]
+			return nil, err
+		}
+	}
+	return w.buf[off-w.off:][:n], nil
 }
 
 // scan lists the fs prefixes in a function.
