@@ -8,6 +8,17 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+int core_args_check(int kind, MPI_Count n, MPI_Datatype type, int tag)
+{
+	if (n < 0)
+		return MPI_ERR_COUNT;
+	if (core_type_lower(type) == MPI_DATATYPE_NULL)
+		return MPI_ERR_TYPE;
+	if ((tag < 0 && (kind != REQ_RECV || tag != MPI_ANY_TAG)) || tag > core_lower->tag_ub)
+		return MPI_ERR_TAG;
+	return MPI_SUCCESS;
+}
+
 /* ---- blocking send ---- */
 
 /* The rest of a send that a checkpoint interrupted. */
@@ -47,7 +58,7 @@ int core_Send(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag,
 	if (unlikely(!c))
 		LEAVE(MPI_ERR_COMM);
 	if (unlikely((unsigned)dst >= (unsigned)core_npeers(c)))
-		LEAVE(dst == MPI_PROC_NULL ? MPI_SUCCESS : MPI_ERR_RANK);
+		LEAVE(dst == MPI_PROC_NULL ? core_args_check(REQ_SEND, n, type, tag) : MPI_ERR_RANK);
 	LEAVE(send_on(self_, buf, n, type, dst, tag, c, seq_));
 }
 
@@ -104,9 +115,11 @@ int core_Recv(void *buf, MPI_Count n, MPI_Datatype type, int src, int tag, MPI_C
 	if (unlikely(!core_source_ok(c, src))) {
 		if (src != MPI_PROC_NULL)
 			LEAVE(MPI_ERR_RANK);
+		rc = core_args_check(REQ_RECV, n, type, tag);
 		st = core_status_noproc();
-		core_status_out(status, &st);
-		LEAVE(MPI_SUCCESS);
+		if (!rc)
+			core_status_out(status, &st);
+		LEAVE(rc);
 	}
 	rc = recv_on(self_, buf, n, type, src, tag, c, &st, seq_);
 	if (likely(rc == MPI_SUCCESS || rc == MPI_ERR_TRUNCATE))
@@ -116,14 +129,19 @@ int core_Recv(void *buf, MPI_Count n, MPI_Datatype type, int src, int tag, MPI_C
 
 /* ---- nonblocking ---- */
 
-static void done_noproc(struct core_request *r)
+static int done_noproc(struct core_request *r)
 {
+	int rc = core_args_check(r->kind, r->count, r->type, r->tag);
+
+	if (rc)
+		return rc;
 	r->st = core_status_noproc();
 	if (r->kind == REQ_SEND)
 		r->st.source = MPI_ANY_SOURCE;
 	r->state = REQ_DONE;
 	if (!r->persistent)
 		core_request_unref(r);
+	return MPI_SUCCESS;
 }
 
 /* Begins the send that r describes. */
@@ -135,10 +153,8 @@ int core_post_send(volatile struct mana_thread *t, struct core_request *r)
 	MPI_Request lower = 0;
 	int rc;
 
-	if (unlikely(r->peer == MPI_PROC_NULL)) {
-		done_noproc(r);
-		return MPI_SUCCESS;
-	}
+	if (unlikely(r->peer == MPI_PROC_NULL))
+		return done_noproc(r);
 	if (r->mode == SEND_BUFFERED) {
 		rc = core_bsend(t, r->buf, r->count, r->type, r->peer, r->tag, c);
 		if (!rc)
@@ -174,10 +190,8 @@ int core_post_recv(volatile struct mana_thread *t, struct core_request *r)
 	MPI_Datatype lt;
 	int rc;
 
-	if (unlikely(r->peer == MPI_PROC_NULL)) {
-		done_noproc(r);
-		return MPI_SUCCESS;
-	}
+	if (unlikely(r->peer == MPI_PROC_NULL))
+		return done_noproc(r);
 	d = core_drained_take(c, r->peer, r->tag);
 	if (unlikely(d)) {
 		rc = core_drained_deliver(t, c, d, r->buf, r->count, r->type, &r->st);
@@ -252,7 +266,7 @@ int core_Ssend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag
 	if (unlikely(!c))
 		LEAVE(MPI_ERR_COMM);
 	if (unlikely((unsigned)dst >= (unsigned)core_npeers(c)))
-		LEAVE(dst == MPI_PROC_NULL ? MPI_SUCCESS : MPI_ERR_RANK);
+		LEAVE(dst == MPI_PROC_NULL ? core_args_check(REQ_SEND, n, type, tag) : MPI_ERR_RANK);
 	rc = request_send(self_, buf, n, type, dst, tag, c, SEND_SYNC, &r);
 	if (unlikely(rc))
 		LEAVE(rc);

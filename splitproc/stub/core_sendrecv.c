@@ -183,7 +183,9 @@ static int isendrecv(volatile struct mana_thread *t, struct exchange *x, struct 
 	void *copy = 0;
 	int rc = check(c, x->dst, x->src);
 
-	if (!rc && x->dst != MPI_PROC_NULL)
+	if (!rc && x->dst == MPI_PROC_NULL)
+		rc = core_args_check(REQ_SEND, x->sn, x->st, x->stag);
+	else if (!rc)
 		rc = core_pack_copy(t, x->sbuf, x->sn, x->st, c, &copy, &bytes);
 	if (rc)
 		return rc;

@@ -67,6 +67,9 @@ static void errors(MPI_Comm quiet, MPI_Comm mine)
 	rc = MPI_Send(&word, -1, MPI_INT, 0, 0, quiet);
 	MPI_Error_class(rc, &cls);
 	CHECK(cls == MPI_ERR_COUNT, "bad count gave class %d", cls);
+	rc = MPI_Send(&word, -1, MPI_INT, MPI_PROC_NULL, 0, quiet);
+	MPI_Error_class(rc, &cls);
+	CHECK(cls == MPI_ERR_COUNT, "bad count to nobody gave class %d", cls);
 	CHECK(handled == before, "handler of another communicator was called");
 	rc = MPI_Send(&word, 1, MPI_INT, np + 5, 0, mine);
 	CHECK(handled == before + 1 && last_class == MPI_ERR_RANK && rc != MPI_SUCCESS, "handler: %d calls, class %d", handled - before, last_class);

@@ -537,6 +537,7 @@ static int f_Allreduce(const void *s, void *r, MPI_Count n, MPI_Datatype t, MPI_
 }
 
 static struct mana_lower lower = {
+	.tag_ub = 1 << 20,
 	.p = {.send = p_send, .recv = p_recv, .wait = p_wait, .test = p_test, .probe = p_probe, .iprobe = p_iprobe,
 	      .improbe = p_improbe, .mprobe = p_mprobe, .mrecv = p_mrecv, .elements = p_elements},
 	.f = {.Irecv = f_Irecv, .Isend = f_Isend, .Issend = f_Isend, .Imrecv = f_Imrecv, .Cancel = f_Cancel,
