@@ -126,6 +126,31 @@ void core_bsend_done(struct core_request *r)
 		__atomic_fetch_sub(&r->buffer->used, r->count, __ATOMIC_RELAXED);
 }
 
+static int take_room(struct core_buffer *b, int64_t charge)
+{
+	int64_t used = __atomic_load_n(&b->used, __ATOMIC_RELAXED);
+
+	do {
+		if (used + charge > b->size && !automatic(b))
+			return 0;
+	} while (!__atomic_compare_exchange_n(&b->used, &used, used + charge, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	return 1;
+}
+
+/* Without room, what has left makes some; sends that another thread is testing may have. */
+static int make_room(volatile struct mana_thread *t, struct core_buffer *b, int64_t charge)
+{
+	int elsewhere = 1;
+
+	while (!take_room(b, charge)) {
+		if (!elsewhere)
+			return 0;
+		elsewhere = core_orphans_elsewhere();
+		core_orphans_reap(t);
+	}
+	return 1;
+}
+
 int core_bsend(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag,
                struct core_comm *c)
 {
@@ -139,14 +164,9 @@ int core_bsend(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI
 	charge = bytes + overhead();
 	if (++calls % 16 == 0)
 		core_orphans_reap(t);
-	struct core_buffer *b = buffer_of(c);
-	if (__atomic_add_fetch(&b->used, charge, __ATOMIC_RELAXED) > b->size && !automatic(b)) {
-		core_orphans_reap(t);
-		if (__atomic_load_n(&b->used, __ATOMIC_RELAXED) > b->size) {
-			__atomic_fetch_sub(&b->used, charge, __ATOMIC_RELAXED);
-			core_free(data);
-			return MPI_ERR_BUFFER;
-		}
+	if (!make_room(t, buffer_of(c), charge)) {
+		core_free(data);
+		return MPI_ERR_BUFFER;
 	}
 	return core_send_packed(t, data, bytes, charge, dst, tag, c);
 }

@@ -322,6 +322,8 @@ HIDDEN void core_request_wait(volatile struct mana_thread *t, struct core_reques
 HIDDEN void core_request_test(volatile struct mana_thread *t, struct core_request *r);
 /* Tests all orphans once; returns how many remain. */
 HIDDEN int core_orphans_reap(volatile struct mana_thread *t);
+/* Is another thread just testing some? */
+HIDDEN int core_orphans_elsewhere(void);
 HIDDEN void core_orphan_add(struct core_request *r);
 /* Generalized requests (core_grequest.c). */
 HIDDEN int core_grequest_query(struct core_request *r, MPI_Status *st);

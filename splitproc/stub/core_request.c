@@ -194,6 +194,13 @@ void core_orphan_add(struct core_request *r)
 	core_p2p_unlock();
 }
 
+static int reapers; /* threads that have taken orphans out of the list for a moment */
+
+int core_orphans_elsewhere(void)
+{
+	return __atomic_load_n(&reapers, __ATOMIC_ACQUIRE);
+}
+
 int core_orphans_reap(volatile struct mana_thread *t)
 {
 	struct core_request *list, *r, *next, *keep = 0;
@@ -204,6 +211,7 @@ int core_orphans_reap(volatile struct mana_thread *t)
 	core_p2p_lock();
 	list = core_orphans;
 	core_orphans = 0;
+	__atomic_add_fetch(&reapers, 1, __ATOMIC_RELAXED);
 	core_p2p_unlock();
 	for (r = list; r; r = next) {
 		next = r->next;
@@ -221,6 +229,7 @@ int core_orphans_reap(volatile struct mana_thread *t)
 		keep = r->next;
 		core_orphan_add(r);
 	}
+	__atomic_sub_fetch(&reapers, 1, __ATOMIC_RELEASE);
 	return n;
 }
 
