@@ -2,6 +2,7 @@ package process
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -123,25 +124,38 @@ func (s *Snapshot) keep(f *Frozen, i int, pages []task.Range) error {
 const sharedWindow = "/dev/shm/mana.window."
 
 // sharedPages returns the pages of a shared mapping to be saved. A mapping that
-// the program can only read has nothing of its own. Of shared anonymous memory
-// the page table may lack pages that exist (another mapping made them, or they
-// are swapped out), so the kernel's cache is asked too, and with swap in use
-// everything is read.
+// the program can only read has nothing of its own, if its file has a name. Of
+// shared anonymous memory, and of deleted files, the page table may lack pages
+// that exist (another mapping made them, or they are swapped out), so the
+// kernel's cache is asked too, and with swap in use everything is read, as it
+// is of files on a disk.
 func (c *collector) sharedPages(p *task.Pages, v *VMA) ([]task.Range, error) {
 	all := task.Range{Addr: v.Start, Len: v.Len()}
 	if v.File != nil && strings.HasPrefix(v.File.Path, sharedWindow) {
 		return nil, nil
 	}
-	if v.Kind == KindFileShared {
-		if v.Prot&unix.PROT_WRITE == 0 {
-			return nil, nil
-		}
-		return p.Present(all)
-	}
-	if swapInUse() {
+	switch {
+	case v.Kind == KindSharedAnon && swapInUse():
 		return []task.Range{all}, nil
+	case v.Kind == KindSharedAnon, v.File.Deleted && onTmpfs(v.File) && !swapInUse():
+		return c.resident(all)
+	case v.File.Deleted:
+		mem := c.f.Memory()
+		defer mem.Close()
+		return c.readable(mem, all), nil
+	case v.Prot&unix.PROT_WRITE == 0:
+		return nil, nil
 	}
-	return c.resident(all)
+	return p.Present(all)
+}
+
+// onTmpfs tells whether a file without a name is one of those that live in
+// memory, where reading what it has not would make it.
+func onTmpfs(id *FileID) bool {
+	var st unix.Stat_t
+	var fs unix.Statfs_t
+	dir := filepath.Dir(id.Path)
+	return unix.Stat(dir, &st) == nil && st.Dev == id.Dev && unix.Statfs(dir, &fs) == nil && fs.Type == unix.TMPFS_MAGIC
 }
 
 // resident asks mincore(2), executed by the program, for the pages of shared

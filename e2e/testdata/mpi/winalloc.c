@@ -2,7 +2,7 @@
  * accumulates of types with gaps; it keeps its address, and its contents where it shares a page with a neighbour's. */
 #include "check.h"
 
-enum { PAIRS = 300 };
+enum { PAIRS = 300, GIFT = 20000 };
 
 struct pair {
 	double value;
@@ -11,12 +11,25 @@ struct pair {
 
 static MPI_Aint bytes_of(int rank) { return (PAIRS + 1 + 301 * rank) * (MPI_Aint)sizeof(struct pair); }
 
+/* Fills the memory of the next rank. */
+static void give(MPI_Win win)
+{
+	static long gift[GIFT];
+
+	for (int i = 0; i < GIFT; i++)
+		gift[i] = pattern(me, 3, i);
+	MPI_Win_lock(MPI_LOCK_SHARED, (me + 1) % np, 0, win);
+	MPI_Put(gift, GIFT, MPI_LONG, (me + 1) % np, 0, GIFT, MPI_LONG, win);
+	MPI_Win_unlock((me + 1) % np, win);
+	MPI_Barrier(MPI_COMM_WORLD);
+}
+
 int main(int argc, char **argv)
 {
 	struct pair *best, *kept;
-	MPI_Win big, odd, lone;
+	MPI_Win big, odd, lone, unseen;
 	MPI_Aint size = 0, *told;
-	long *count, one = 1;
+	long *count, *given, one = 1;
 	char *part;
 	int flag;
 
@@ -24,6 +37,7 @@ int main(int argc, char **argv)
 	MPI_Win_allocate(bytes_of(me), 1, MPI_INFO_NULL, MPI_COMM_WORLD, &part, &odd);
 	MPI_Win_allocate(PAIRS * sizeof *best, sizeof *best, MPI_INFO_NULL, MPI_COMM_WORLD, &best, &big);
 	MPI_Win_allocate(me == 0 ? sizeof *count : 0, sizeof *count, MPI_INFO_NULL, MPI_COMM_WORLD, &count, &lone);
+	MPI_Win_allocate(GIFT * sizeof *given, sizeof *given, MPI_INFO_NULL, MPI_COMM_WORLD, &given, &unseen);
 	kept = best;
 	if (me == 0)
 		*count = 0;
@@ -35,6 +49,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < PAIRS; i++)
 		best[i] = (struct pair){-1, -1};
 	MPI_Barrier(MPI_COMM_WORLD);
+	give(unseen); /* looked at only in the end */
 	for (long k = 0; k < steps; k++) {
 		struct pair mine[PAIRS];
 		int to = (int)(k % np);
@@ -85,6 +100,9 @@ int main(int argc, char **argv)
 	MPI_Barrier(MPI_COMM_WORLD);
 	if (me == 0)
 		CHECK(*count == steps * np, "count %ld", *count);
+	for (int i = 0; i < GIFT; i++)
+		CHECK(given[i] == pattern((me + np - 1) % np, 3, i), "gift %d is %ld", i, given[i]);
+	MPI_Win_free(&unseen);
 	MPI_Win_free(&lone);
 	MPI_Win_free(&odd);
 	MPI_Win_free(&big);
