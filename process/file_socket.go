@@ -20,6 +20,8 @@ type Socket struct {
 	// Options are those that a fresh socket does not have.
 	Options []SockOpt `json:"options,omitempty"`
 	PeerIno uint64    `json:"peer_ino,omitempty"` // unix: the other end
+	// Shut is which directions of a unix socket are shut down: 1 receiving, 2 sending.
+	Shut int `json:"shut,omitempty"`
 	// Queue is what could be peeked from the receive queue of a unix socket pair.
 	Queue [][]byte `json:"queue,omitempty"`
 	// TCP is set if the socket is, or was, connected; what waits to be read is among

@@ -72,6 +72,8 @@ func (r *Restored) openPair(f *File) (int, error) {
 	r.setOptions(b, o)
 	r.refill(b, f)
 	r.refill(a, o)
+	r.shut(a, f)
+	r.shut(b, o)
 	r.pairs[o.Inode] = b
 	if err := r.offer(fmt.Sprint("socket ", o.Inode), b); err != nil {
 		return -1, err
@@ -89,7 +91,9 @@ func (r *Restored) openLost(f *File) (int, error) {
 	if s.Domain == unix.AF_UNIX {
 		var peer int
 		if fd, peer, err = r.main.Socketpair(s.Domain, s.Type, 0); err == nil {
+			r.setOptions(fd, f)
 			r.refill(peer, f)
+			r.shut(fd, f)
 			err = r.main.Close(peer)
 		}
 	} else {
@@ -102,6 +106,16 @@ func (r *Restored) openLost(f *File) (int, error) {
 		r.opt.Warn("the connection of the socket at fd %d is lost", f.FD)
 	}
 	return r.setFlags(fd, f)
+}
+
+// shut shuts down what was.
+func (r *Restored) shut(fd int, f *File) {
+	if f.Socket.Shut == 0 {
+		return
+	}
+	if err := r.main.Shutdown(fd, f.Socket.Shut-1); err != nil {
+		r.opt.Warn("the socket at fd %d is not shut down as it was: %v", f.FD, err)
+	}
 }
 
 // refill puts back what waits to be read at f, through the other end.

@@ -73,6 +73,9 @@ func (r *Restored) setOptions(fd int, f *File) {
 // would have to make again: a fresh one, or one for datagrams.
 func (r *Restored) openLoose(f *File) (int, error) {
 	s := f.Socket
+	if s.Domain == unix.AF_UNIX && !bound(s.Local) && !bound(s.Remote) && (len(s.Queue) > 0 || len(s.Remote) > 0) {
+		return r.openLost(f) // one of a pair of datagram sockets whose other end is closed
+	}
 	fd, err := r.main.Socket(s.Domain, s.Type, s.Protocol)
 	if err != nil {
 		r.opt.Warn("fd %d: cannot make a socket again: %v", f.FD, err)
@@ -85,6 +88,9 @@ func (r *Restored) openLoose(f *File) (int, error) {
 		}
 		err = r.main.Bind(fd, s.Local)
 	}
+	if err == nil && len(s.Queue) > 0 {
+		err = r.refillNamed(f)
+	}
 	if err == nil && len(s.Remote) > 0 {
 		err = r.main.Connect(fd, s.Remote)
 	}
@@ -92,6 +98,23 @@ func (r *Restored) openLoose(f *File) (int, error) {
 		r.opt.Warn("the socket at fd %d has lost its address: %v", f.FD, err)
 	}
 	return r.setFlags(fd, f)
+}
+
+// refillNamed puts back what waits to be read at a unix datagram socket, by its
+// name. Who sent it is lost.
+func (r *Restored) refillNamed(f *File) error {
+	s := f.Socket
+	sender, err := r.main.Socket(s.Domain, s.Type, s.Protocol)
+	if err != nil {
+		return err
+	}
+	if err = r.main.Connect(sender, s.Local); err == nil {
+		r.refill(sender, f)
+	}
+	if e := r.main.Close(sender); err == nil {
+		err = e
+	}
+	return err
 }
 
 // bound tells whether a raw address is more than a family.

@@ -182,6 +182,12 @@ func (t *Task) Listen(fd, backlog int) error {
 	return err
 }
 
+// Shutdown is shutdown(2); how is SHUT_RD, SHUT_WR or SHUT_RDWR.
+func (t *Task) Shutdown(fd, how int) error {
+	_, err := t.Syscall(unix.SYS_SHUTDOWN, uint64(fd), uint64(how))
+	return err
+}
+
 // Setsockopt is setsockopt(2) with an int.
 func (t *Task) Setsockopt(fd, level, name, value int) error {
 	_, err := t.withIn(unix.SYS_SETSOCKOPT, func(p []uint64) []uint64 {

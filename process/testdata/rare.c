@@ -1,5 +1,5 @@
 // Rare kernel state: guard pages, membarrier registration, locked memory, mapped
-// files that are deleted. After a line on standard input it is checked.
+// files that are deleted, unix sockets shut down or closed. After a line on standard input it is checked.
 #define _GNU_SOURCE
 #include <setjmp.h>
 #include <signal.h>
@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static sigjmp_buf back;
@@ -38,6 +40,26 @@ static int kept(const char *p) {
     return 1;
 }
 
+static int half[2], closed[2], named;
+
+static void sockets(void) {
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int sender = socket(AF_UNIX, SOCK_DGRAM, 0);
+    socketpair(AF_UNIX, SOCK_STREAM, 0, half);
+    socketpair(AF_UNIX, SOCK_DGRAM, 0, closed);
+    named = socket(AF_UNIX, SOCK_DGRAM, 0);
+    snprintf(a.sun_path + 1, sizeof a.sun_path - 1, "rare.%d", getpid());
+    if (write(half[0], "last", 4) != 4 || shutdown(half[0], SHUT_WR)) exit(7);
+    if (write(closed[0], "first", 5) != 5 || write(closed[0], "then", 4) != 4 || close(closed[0])) exit(7);
+    if (bind(named, (void *)&a, sizeof a) || sendto(sender, "letter", 6, 0, (void *)&a, sizeof a) != 6 || close(sender)) exit(7);
+}
+
+static int gives(int fd, const char *want) {
+    char buf[100];
+    ssize_t n = recv(fd, buf, sizeof buf, MSG_DONTWAIT);
+    return n == (ssize_t)strlen(want) && memcmp(buf, want, strlen(want)) == 0;
+}
+
 int main(void) {
     setvbuf(stdout, 0, _IOLBF, 0);
     char *p = mmap(0, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -48,6 +70,7 @@ int main(void) {
     int lock = mlock(locked, 16384) == 0;
     const char *dir = getenv("TMPDIR");
     char *file = unseen(dir ? dir : "/tmp", PROT_READ), *shm = unseen("/dev/shm", PROT_READ | PROT_WRITE);
+    sockets();
     signal(SIGSEGV, on_segv);
     printf("ready %d %d %d\n", guards, barrier, lock);
     char line[100];
@@ -56,6 +79,10 @@ int main(void) {
     if (faults(p) || faults(p + 65535) || faults(p + 65536 + 8192)) return puts("too many guard pages"), 4;
     if (barrier && syscall(SYS_membarrier, 1 << 3, 0, 0)) return puts("not registered for membarrier"), 5;
     if (!kept(file) || !kept(shm)) return puts("a deleted file has lost its contents"), 6;
+    if (!gives(half[1], "last") || !gives(half[1], "")) return puts("no end of what was shut down"), 7;
+    if (write(half[1], "back", 4) != 4 || !gives(half[0], "back")) return puts("both directions are shut down"), 7;
+    if (!gives(closed[1], "first") || !gives(closed[1], "then")) return puts("datagrams of a closed end are lost"), 7;
+    if (!gives(named, "letter")) return puts("a datagram at a name is lost"), 7;
     puts("undisturbed");
     return 0;
 }
