@@ -1,6 +1,7 @@
 package process
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"slices"
@@ -103,6 +104,11 @@ func (c *collector) openFile(fd int) (*openFile, error) {
 	if err := o.parseInfo(); err != nil {
 		return nil, err
 	}
+	if o.Flags&unix.O_ASYNC != 0 {
+		if o.Owner, err = c.owner(fd); err != nil {
+			return nil, err
+		}
+	}
 	o.Kind = fileKind(o.Link, st.Mode, st.Rdev, o.Flags)
 	if o.Kind == FileRegular && isMQueue(path) {
 		o.Kind = FileMQueue
@@ -111,6 +117,21 @@ func (c *collector) openFile(fd int) (*openFile, error) {
 		o.Path, o.Deleted = path, cut && st.Nlink == 0
 	}
 	return o, nil
+}
+
+// owner asks who is sent a signal when something can be read or written, which the
+// program has to do itself: the numbers are those of its pid namespace.
+func (c *collector) owner(fd int) (*Owner, error) {
+	b, err := c.leader().FcntlOut(fd, unix.F_GETOWN_EX, 8) // struct f_owner_ex
+	if err != nil {
+		return nil, fmt.Errorf("ask for its owner: %w", err)
+	}
+	sig, err := c.leader().Fcntl(fd, unix.F_GETSIG, 0)
+	if err != nil {
+		return nil, fmt.Errorf("ask for its signal: %w", err)
+	}
+	le := binary.LittleEndian
+	return &Owner{Type: int(int32(le.Uint32(b))), ID: int(int32(le.Uint32(b[4:]))), Signal: int(sig)}, nil
 }
 
 // parseInfo reads the lines of fdinfo that all files have.

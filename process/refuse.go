@@ -40,6 +40,9 @@ func precheck(pid int, o *Options) error {
 	if st["Seccomp"] == "1" {
 		return refuse(pid, "is in seccomp strict mode")
 	}
+	if parent := number(st["PPid"]); task.SameDescriptors(pid, parent) {
+		return refuse(pid, "shares its table of descriptors with its parent, %d (CLONE_FILES)", parent)
+	}
 	if err := checkChildren(pid, o); err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setOwner is F_SETOWN_EX and F_SETSIG.
+// setOwner is F_SETOWN_EX and F_SETSIG, and what O_ASYNC does.
 func (r *Restored) setOwner(f *File) error {
 	id := f.Owner.ID
 	if tid, ok := r.TIDMap()[id]; ok && !r.opt.SetTIDs {
@@ -24,6 +24,12 @@ func (r *Restored) setOwner(f *File) error {
 	}
 	if _, err := r.main.Fcntl(f.FD, unix.F_SETSIG, uint64(f.Owner.Signal)); err != nil {
 		return fmt.Errorf("signal of fd %d: %w", f.FD, err)
+	}
+	if f.Flags&unix.O_ASYNC == 0 {
+		return nil
+	}
+	if _, err := r.main.Fcntl(f.FD, unix.F_SETFL, uint64(f.Flags&^creationFlags|unix.O_ASYNC)); err != nil {
+		return fmt.Errorf("signal-driven input of fd %d: %w", f.FD, err)
 	}
 	return nil
 }

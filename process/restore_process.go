@@ -15,8 +15,8 @@ import (
 // the rest of the rebuilding.
 func (r *Restored) restoreProcess() error {
 	st, t := r.State, r.main
-	if gone, deleted := strings.CutSuffix(st.Cwd, " (deleted)"); deleted && os.Mkdir(gone, 0o700) == nil {
-		defer os.Remove(gone)
+	if gone, deleted := strings.CutSuffix(st.Cwd, " (deleted)"); deleted {
+		defer makeDirs(gone, 0o700)()
 		st.Cwd = gone
 	}
 	if err := t.Chdir(st.Cwd); err != nil {

@@ -6,21 +6,21 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
 // creationFlags act only while opening (fs/open.c); fdinfo shows none of them
-// on most kernels, and they must not be repeated.
-const creationFlags = unix.O_CREAT | unix.O_EXCL | unix.O_TMPFILE | unix.O_TRUNC | unix.O_NOCTTY | unix.O_CLOEXEC
+// on most kernels, and they must not be repeated. Nor must O_ASYNC be given to
+// open(2), which sets it without doing anything about it, for good (setOwner).
+const creationFlags = unix.O_CREAT | unix.O_EXCL | unix.O_TMPFILE | unix.O_TRUNC | unix.O_NOCTTY | unix.O_CLOEXEC | unix.O_ASYNC
 
 // openPath opens what has a name and no contents of its own.
 func (r *Restored) openPath(f *File) (int, error) {
 	if f.Deleted && f.Kind == FileDir {
-		if os.Mkdir(f.Path, os.FileMode(f.Mode&0o777)) == nil {
-			defer os.Remove(f.Path)
-		}
+		defer makeDirs(f.Path, os.FileMode(f.Mode&0o777))()
 	}
 	fd, err := r.main.Openat(f.Path, f.Flags&^creationFlags|unix.O_NOCTTY, 0)
 	if errors.Is(err, unix.ENOENT) && strings.HasPrefix(f.Path, "/proc/") {
@@ -33,6 +33,30 @@ func (r *Restored) openPath(f *File) (int, error) {
 		_, _ = r.main.Lseek(fd, f.Pos, unix.SEEK_SET) // devices may not seek
 	}
 	return r.lift(fd)
+}
+
+// makeDirs makes a directory that has been deleted, and what is missing above it,
+// until remove is called.
+func makeDirs(path string, mode os.FileMode) (remove func()) {
+	var missing []string
+	for at := path; ; at = filepath.Dir(at) {
+		if _, err := os.Lstat(at); err == nil || at == filepath.Dir(at) {
+			break
+		}
+		missing = append(missing, at)
+	}
+	for i, at := range slices.Backward(missing) {
+		if i > 0 {
+			_ = os.Mkdir(at, 0o700)
+			continue
+		}
+		_ = os.Mkdir(at, mode) // opening it tells what failed
+	}
+	return func() {
+		for _, at := range missing {
+			_ = os.Remove(at)
+		}
+	}
 }
 
 // openRegularOrStdio opens a file; where the standard output of a past job
@@ -236,8 +260,12 @@ func (r *Restored) shareFilled(fd int, f *File) (int, error) {
 		return -1, err
 	}
 	n, err := r.reopen(fd, f)
+	path := fmt.Sprintf("/proc/%d/fd/%d", r.main.TID, fd)
 	if err == nil {
-		err = unix.Chmod(fmt.Sprintf("/proc/%d/fd/%d", r.main.TID, fd), f.Mode&0o7777) // without the umask
+		err = unix.Chmod(path, f.Mode&0o7777) // without the umask
+	}
+	if err == nil {
+		err = unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{{Nsec: unix.UTIME_OMIT}, unix.NsecToTimespec(f.MtimeNs)}, 0)
 	}
 	return n, err
 }

@@ -1,6 +1,8 @@
 // Rare kernel state: guard pages, membarrier registration, locked memory, mapped
-// files that are deleted, unix sockets shut down or closed. After a line on standard input it is checked.
+// files that are deleted, unix sockets shut down or closed, signals of a pipe.
+// After a line on standard input it is checked.
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -54,6 +56,16 @@ static void sockets(void) {
     if (bind(named, (void *)&a, sizeof a) || sendto(sender, "letter", 6, 0, (void *)&a, sizeof a) != 6 || close(sender)) exit(7);
 }
 
+static int told[2];
+static volatile sig_atomic_t signals;
+static void on_io(int s) { (void)s; signals++; }
+
+// A pipe that sends a signal when there is something in it.
+static void telling(void) {
+    signal(SIGIO, on_io);
+    if (pipe(told) || fcntl(told[0], F_SETOWN, getpid()) || fcntl(told[0], F_SETFL, O_ASYNC)) exit(8);
+}
+
 static int gives(int fd, const char *want) {
     char buf[100];
     ssize_t n = recv(fd, buf, sizeof buf, MSG_DONTWAIT);
@@ -71,6 +83,7 @@ int main(void) {
     const char *dir = getenv("TMPDIR");
     char *file = unseen(dir ? dir : "/tmp", PROT_READ), *shm = unseen("/dev/shm", PROT_READ | PROT_WRITE);
     sockets();
+    telling();
     signal(SIGSEGV, on_segv);
     printf("ready %d %d %d\n", guards, barrier, lock);
     char line[100];
@@ -83,6 +96,7 @@ int main(void) {
     if (write(half[1], "back", 4) != 4 || !gives(half[0], "back")) return puts("both directions are shut down"), 7;
     if (!gives(closed[1], "first") || !gives(closed[1], "then")) return puts("datagrams of a closed end are lost"), 7;
     if (!gives(named, "letter")) return puts("a datagram at a name is lost"), 7;
+    if (write(told[1], "x", 1) != 1 || signals != 1) return puts("no signal from a pipe"), 8;
     puts("undisturbed");
     return 0;
 }
