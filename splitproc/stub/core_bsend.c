@@ -179,7 +179,7 @@ int core_Bsend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag
 	if (unlikely(!c))
 		LEAVE(MPI_ERR_COMM);
 	if (unlikely((unsigned)dst >= (unsigned)core_npeers(c)))
-		LEAVE(dst == MPI_PROC_NULL ? core_args_check(REQ_SEND, n, type, tag) : MPI_ERR_RANK);
+		LEAVE(dst == MPI_PROC_NULL ? core_noproc(self_, REQ_SEND, buf, n, type, tag, c) : MPI_ERR_RANK);
 	LEAVE(core_bsend(self_, buf, n, type, dst, tag, c));
 }
 

@@ -8,15 +8,15 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-int core_args_check(int kind, MPI_Count n, MPI_Datatype type, int tag)
+int core_noproc(volatile struct mana_thread *t, int kind, const void *buf, MPI_Count n, MPI_Datatype type, int tag,
+                struct core_comm *c)
 {
-	if (n < 0)
-		return MPI_ERR_COUNT;
-	if (core_type_lower(type) == MPI_DATATYPE_NULL)
-		return MPI_ERR_TYPE;
-	if ((tag < 0 && (kind != REQ_RECV || tag != MPI_ANY_TAG)) || tag > core_lower->tag_ub)
-		return MPI_ERR_TAG;
-	return MPI_SUCCESS;
+	MPI_Datatype lt = core_type_lower(type);
+	MPI_Request lower = 0;
+	struct mana_status st;
+
+	return kind == REQ_RECV ? LOWER(t, core_lower->p.recv((void *)buf, n, lt, MPI_PROC_NULL, tag, c->lower, 0, &lower, &st))
+	                        : LOWER(t, core_lower->p.send(buf, n, lt, MPI_PROC_NULL, tag, c->lower, 0, &lower));
 }
 
 /* ---- blocking send ---- */
@@ -58,7 +58,7 @@ int core_Send(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag,
 	if (unlikely(!c))
 		LEAVE(MPI_ERR_COMM);
 	if (unlikely((unsigned)dst >= (unsigned)core_npeers(c)))
-		LEAVE(dst == MPI_PROC_NULL ? core_args_check(REQ_SEND, n, type, tag) : MPI_ERR_RANK);
+		LEAVE(dst == MPI_PROC_NULL ? core_noproc(self_, REQ_SEND, buf, n, type, tag, c) : MPI_ERR_RANK);
 	LEAVE(send_on(self_, buf, n, type, dst, tag, c, seq_));
 }
 
@@ -115,7 +115,7 @@ int core_Recv(void *buf, MPI_Count n, MPI_Datatype type, int src, int tag, MPI_C
 	if (unlikely(!core_source_ok(c, src))) {
 		if (src != MPI_PROC_NULL)
 			LEAVE(MPI_ERR_RANK);
-		rc = core_args_check(REQ_RECV, n, type, tag);
+		rc = core_noproc(self_, REQ_RECV, buf, n, type, tag, c);
 		st = core_status_noproc();
 		if (!rc)
 			core_status_out(status, &st);
@@ -129,9 +129,9 @@ int core_Recv(void *buf, MPI_Count n, MPI_Datatype type, int src, int tag, MPI_C
 
 /* ---- nonblocking ---- */
 
-static int done_noproc(struct core_request *r)
+static int done_noproc(volatile struct mana_thread *t, struct core_request *r)
 {
-	int rc = core_args_check(r->kind, r->count, r->type, r->tag);
+	int rc = core_noproc(t, r->kind, r->buf, r->count, r->type, r->tag, r->comm);
 
 	if (rc)
 		return rc;
@@ -154,7 +154,7 @@ int core_post_send(volatile struct mana_thread *t, struct core_request *r)
 	int rc;
 
 	if (unlikely(r->peer == MPI_PROC_NULL))
-		return done_noproc(r);
+		return done_noproc(t, r);
 	if (r->mode == SEND_BUFFERED) {
 		rc = core_bsend(t, r->buf, r->count, r->type, r->peer, r->tag, c);
 		if (!rc)
@@ -191,7 +191,7 @@ int core_post_recv(volatile struct mana_thread *t, struct core_request *r)
 	int rc;
 
 	if (unlikely(r->peer == MPI_PROC_NULL))
-		return done_noproc(r);
+		return done_noproc(t, r);
 	d = core_drained_take(c, r->peer, r->tag);
 	if (unlikely(d)) {
 		rc = core_drained_deliver(t, c, d, r->buf, r->count, r->type, &r->st);
@@ -266,7 +266,7 @@ int core_Ssend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag
 	if (unlikely(!c))
 		LEAVE(MPI_ERR_COMM);
 	if (unlikely((unsigned)dst >= (unsigned)core_npeers(c)))
-		LEAVE(dst == MPI_PROC_NULL ? core_args_check(REQ_SEND, n, type, tag) : MPI_ERR_RANK);
+		LEAVE(dst == MPI_PROC_NULL ? core_noproc(self_, REQ_SEND, buf, n, type, tag, c) : MPI_ERR_RANK);
 	rc = request_send(self_, buf, n, type, dst, tag, c, SEND_SYNC, &r);
 	if (unlikely(rc))
 		LEAVE(rc);

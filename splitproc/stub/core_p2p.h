@@ -352,8 +352,9 @@ static inline struct core_drained *core_drained_take(struct core_comm *c, int sr
 	return likely(!core_ndrained) ? 0 : core_drained_find(c, src, tag, 1);
 }
 
-/* What is wrong with arguments that the library does not get to see, or not yet. */
-HIDDEN int core_args_check(int kind, MPI_Count n, MPI_Datatype type, int tag);
+/* A send to nobody or a receive from nobody: the library tells whether the arguments are right. */
+HIDDEN int core_noproc(volatile struct mana_thread *t, int kind, const void *buf, MPI_Count n, MPI_Datatype type, int tag,
+                       struct core_comm *c);
 
 /* ---- posting (core_p2p.c), also for persistent requests ---- */
 HIDDEN int core_post_send(volatile struct mana_thread *t, struct core_request *r);

@@ -8,15 +8,15 @@ static int init(int kind, int mode, const void *buf, MPI_Count n, MPI_Datatype t
 	ENTER();
 	struct core_comm *c = core_comm_of(comm);
 	struct core_request *r;
-	int rc;
 
 	if (!c)
 		LEAVE(MPI_ERR_COMM);
+	if (n < 0)
+		LEAVE(MPI_ERR_COUNT);
 	if (peer != MPI_PROC_NULL && !(kind == REQ_RECV ? core_source_ok(c, peer) : (unsigned)peer < (unsigned)core_npeers(c)))
 		LEAVE(MPI_ERR_RANK);
-	rc = core_args_check(kind, n, type, tag);
-	if (rc)
-		LEAVE(rc);
+	if (core_type_lower(type) == MPI_DATATYPE_NULL)
+		LEAVE(MPI_ERR_TYPE);
 	r = core_request_p2p(kind, (void *)buf, n, type, peer, tag, c);
 	r->state = REQ_INACTIVE;
 	r->persistent = 1;

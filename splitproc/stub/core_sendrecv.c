@@ -184,7 +184,7 @@ static int isendrecv(volatile struct mana_thread *t, struct exchange *x, struct 
 	int rc = check(c, x->dst, x->src);
 
 	if (!rc && x->dst == MPI_PROC_NULL)
-		rc = core_args_check(REQ_SEND, x->sn, x->st, x->stag);
+		rc = core_noproc(t, REQ_SEND, x->sbuf, x->sn, x->st, x->stag, c);
 	else if (!rc)
 		rc = core_pack_copy(t, x->sbuf, x->sn, x->st, c, &copy, &bytes);
 	if (rc)

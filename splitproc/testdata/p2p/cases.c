@@ -506,7 +506,9 @@ static void proc_null(void)
 	EQ(core_Isend(&v, 1, MPI_INT, MPI_PROC_NULL, -9, WORLD, &q), MPI_ERR_TAG);
 	EQ(core_Recv(&v, 1, MPI_INT, MPI_PROC_NULL, MPI_ANY_TAG, WORLD, &st), 0);
 	EQ(core_Irecv(&v, -1, MPI_INT, MPI_PROC_NULL, 1, WORLD, &q), MPI_ERR_COUNT);
-	EQ(core_Send_init(&v, 1, MPI_INT, MPI_PROC_NULL, -9, WORLD, &q), MPI_ERR_TAG);
+	EQ(core_Send_init(&v, 1, MPI_INT, MPI_PROC_NULL, -9, WORLD, &q), 0);
+	EQ(core_Start(&q), MPI_ERR_TAG);
+	EQ(core_Request_free(&q), 0);
 	EQ(core_Probe(MPI_PROC_NULL, 1, WORLD, &st), 0);
 	want(&st, MPI_PROC_NULL, NOTAG, 0);
 	EQ(core_Improbe(MPI_PROC_NULL, 1, WORLD, &flag, &m, &st), 0);

@@ -366,19 +366,35 @@ static int p_wait(int n, MPI_Request q[], int mode, uint32_t seq, int *ndone, in
 	}
 }
 
+/* What the library says of arguments when the peer is MPI_PROC_NULL. */
+static int nobody(MPI_Count n, MPI_Datatype t, int tag, int receives)
+{
+	if (n < 0)
+		return MPI_ERR_COUNT;
+	if (t == MPI_DATATYPE_NULL)
+		return MPI_ERR_TYPE;
+	return tag < 0 && !(receives && tag == MPI_ANY_TAG) ? MPI_ERR_TAG : 0;
+}
+
 static int p_send(const void *buf, MPI_Count n, MPI_Datatype t, int dst, int tag, MPI_Comm c, uint32_t seq,
                   MPI_Request *q)
 {
-	int ndone, which, rc = f_Isend(buf, n, t, dst, tag, c, q);
+	int ndone, which, rc;
 
+	if (dst == MPI_PROC_NULL)
+		return nobody(n, t, tag, 0);
+	rc = f_Isend(buf, n, t, dst, tag, c, q);
 	return rc ? rc : p_wait(1, q, MANA_WAIT_ALL, seq, &ndone, &which, 0);
 }
 
 static int p_recv(void *buf, MPI_Count n, MPI_Datatype t, int src, int tag, MPI_Comm c, uint32_t seq, MPI_Request *q,
                   struct mana_status *st)
 {
-	int ndone, which, rc = f_Irecv(buf, n, t, src, tag, c, q);
+	int ndone, which, rc;
 
+	if (src == MPI_PROC_NULL)
+		return nobody(n, t, tag, 1);
+	rc = f_Irecv(buf, n, t, src, tag, c, q);
 	return rc ? rc : p_wait(1, q, MANA_WAIT_ALL, seq, &ndone, &which, st);
 }
 
@@ -537,7 +553,6 @@ static int f_Allreduce(const void *s, void *r, MPI_Count n, MPI_Datatype t, MPI_
 }
 
 static struct mana_lower lower = {
-	.tag_ub = 1 << 20,
 	.p = {.send = p_send, .recv = p_recv, .wait = p_wait, .test = p_test, .probe = p_probe, .iprobe = p_iprobe,
 	      .improbe = p_improbe, .mprobe = p_mprobe, .mrecv = p_mrecv, .elements = p_elements},
 	.f = {.Irecv = f_Irecv, .Isend = f_Isend, .Issend = f_Isend, .Imrecv = f_Imrecv, .Cancel = f_Cancel,
