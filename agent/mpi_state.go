@@ -75,7 +75,7 @@ func (s *mpiState) controlPage(tids map[int]int) (*splitproc.Control, error) {
 	ctl.ZoneCursor = splitproc.ZoneLo
 	clear(ctl.LowerFDs[:])
 	ctl.Restarts++
-	for i := range ctl.Clocks {
+	for i := range ctl.NClocks {
 		ctl.Clocks[i].Target = 0
 	}
 	ctl.EachThread(func(t *splitproc.Thread) {

@@ -14,7 +14,7 @@ import (
 // Addresses shared with stub/control.h.
 const (
 	CtlAddr = 0x2fff00000000
-	CtlSize = 1 << 20
+	CtlSize = 4 << 20
 	ZoneLo  = 0x300000000000
 	ZoneHi  = 0x400000000000
 
@@ -23,7 +23,7 @@ const (
 	ctlMagic   = 0x414e414d
 	ctlVersion = 1
 	maxThreads = 2048
-	maxClocks  = 8192
+	maxClocks  = 32768
 	maxFDs     = 65536
 	maxSites   = 65536
 )
