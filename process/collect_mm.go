@@ -20,11 +20,20 @@ func (c *collector) memoryMap() error {
 	if err != nil {
 		return err
 	}
+	lower := make(map[string]bool) // files that the lower half has mapped shared, by SharedID
 	for _, v := range all {
-		if c.f.opts.excluded(v.Start) || v.Start >= c.f.own.Addr && v.Start < c.f.own.Addr+c.f.own.Len {
-			continue
+		switch {
+		case v.Start >= c.f.own.Addr && v.Start < c.f.own.Addr+c.f.own.Len:
+		case c.f.opts.excluded(v.Start):
+			lower[v.SharedID] = v.Shared
+		default:
+			c.st.VMAs = append(c.st.VMAs, v)
 		}
-		c.st.VMAs = append(c.st.VMAs, v)
+	}
+	for i := range c.st.VMAs {
+		if v := &c.st.VMAs[i]; v.Kind == KindFileShared && lower[v.SharedID] {
+			v.File.Deleted = true // the lower half's memory (MPI_Win_allocate): to be saved, and gone at a restart
+		}
 	}
 	c.st.LowerHalf = c.f.opts.Exclude
 	if err := c.layout(); err != nil {
