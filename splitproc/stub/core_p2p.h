@@ -330,8 +330,10 @@ HIDDEN int core_grequest_query(struct core_request *r, MPI_Status *st);
 HIDDEN int core_grequest_cancel(struct core_request *r);
 
 /* ---- drained messages (core_queue.c) ---- */
-/* First message of c that matches; taken out of the queue when take is set. */
-HIDDEN struct core_drained *core_drained_find(struct core_comm *c, int src, int tag, int take);
+/* The first message of c that matches, out of the queue; NULL: none. */
+HIDDEN struct core_drained *core_drained_remove(struct core_comm *c, int src, int tag);
+/* Whether there is one, and its status: it stays, and another thread may take it at any time. */
+HIDDEN int core_drained_describe(struct core_comm *c, int src, int tag, struct mana_status *st);
 HIDDEN struct core_drained *core_drained_new(int64_t bytes);
 HIDDEN void core_drained_append(struct core_comm *c, struct core_drained *d);
 /* Count and lower datatype of `bytes` bytes: MPI_BYTE, or beyond INT_MAX, where not every library takes the
@@ -349,7 +351,7 @@ HIDDEN int core_drained_deliver(volatile struct mana_thread *t, struct core_comm
 
 static inline struct core_drained *core_drained_take(struct core_comm *c, int src, int tag)
 {
-	return likely(!core_ndrained) ? 0 : core_drained_find(c, src, tag, 1);
+	return likely(!core_ndrained) ? 0 : core_drained_remove(c, src, tag);
 }
 
 /* A send to nobody or a receive from nobody: the library tells whether the arguments are right. */

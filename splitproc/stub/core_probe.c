@@ -20,34 +20,29 @@ static int check(const struct core_comm *c, int src, MPI_Status *status)
 	return MPI_SUCCESS;
 }
 
-static void drained_status(MPI_Status *status, const struct core_drained *d)
+/* Has a drain received a message that matches? */
+static inline int drained(struct core_comm *c, int src, int tag, MPI_Status *status)
 {
-	struct mana_status st = {.source = d->source, .tag = d->tag, .bytes = d->bytes};
+	struct mana_status st;
 
+	if (likely(!core_ndrained) || !core_drained_describe(c, src, tag, &st))
+		return 0;
 	core_status_out(status, &st);
-}
-
-static inline const struct core_drained *peek(struct core_comm *c, int src, int tag)
-{
-	return likely(!core_ndrained) ? 0 : core_drained_find(c, src, tag, 0);
+	return 1;
 }
 
 int core_Probe(int src, int tag, MPI_Comm comm, MPI_Status *status)
 {
 	ENTER_WAIT();
 	struct core_comm *c = core_comm_of(comm);
-	const struct core_drained *d;
 	struct mana_status st;
 	int rc = check(c, src, status);
 
 	if (unlikely(rc >= 0))
 		LEAVE(rc);
 	for (;;) {
-		d = peek(c, src, tag);
-		if (unlikely(d)) {
-			drained_status(status, d);
+		if (unlikely(drained(c, src, tag, status)))
 			LEAVE(MPI_SUCCESS);
-		}
 		rc = LOWER_WAIT(self_, core_lower->p.probe(src, tag, c->lower, seq_, &st));
 		if (likely(rc != MANA_INTERRUPTED))
 			break;
@@ -62,18 +57,14 @@ int core_Iprobe(int src, int tag, MPI_Comm comm, int *flag, MPI_Status *status)
 {
 	ENTER();
 	struct core_comm *c = core_comm_of(comm);
-	const struct core_drained *d;
 	struct mana_status st;
 	int rc = check(c, src, status);
 
 	*flag = 1;
 	if (unlikely(rc >= 0))
 		LEAVE(rc);
-	d = peek(c, src, tag);
-	if (unlikely(d)) {
-		drained_status(status, d);
+	if (unlikely(drained(c, src, tag, status)))
 		LEAVE(MPI_SUCCESS);
-	}
 	rc = LOWER(self_, core_lower->p.iprobe(src, tag, c->lower, flag, &st));
 	if (!rc && *flag)
 		core_status_out(status, &st);

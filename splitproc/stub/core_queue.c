@@ -47,15 +47,25 @@ static void put_back(struct core_comm *c, struct core_drained *d)
 	core_p2p_unlock();
 }
 
-struct core_drained *core_drained_find(struct core_comm *c, int src, int tag, int take)
+/* Where the first message that matches hangs; the lock is held. */
+static struct core_drained **find(struct core_comm *c, int src, int tag)
+{
+	struct core_drained **p, *d;
+
+	for (p = &c->drained; (d = *p); p = &d->next)
+		if ((src == MPI_ANY_SOURCE || src == d->source) && (tag == MPI_ANY_TAG || tag == d->tag))
+			break;
+	return p;
+}
+
+struct core_drained *core_drained_remove(struct core_comm *c, int src, int tag)
 {
 	struct core_drained **p, *d;
 
 	core_p2p_lock();
-	for (p = &c->drained; (d = *p); p = &d->next)
-		if ((src == MPI_ANY_SOURCE || src == d->source) && (tag == MPI_ANY_TAG || tag == d->tag))
-			break;
-	if (d && take) {
+	p = find(c, src, tag);
+	d = *p;
+	if (d) {
 		*p = d->next;
 		if (!d->next)
 			c->drained_tail = p;
@@ -65,11 +75,23 @@ struct core_drained *core_drained_find(struct core_comm *c, int src, int tag, in
 	return d;
 }
 
+int core_drained_describe(struct core_comm *c, int src, int tag, struct mana_status *st)
+{
+	const struct core_drained *d;
+
+	core_p2p_lock();
+	d = *find(c, src, tag);
+	if (d)
+		*st = (struct mana_status){.source = d->source, .tag = d->tag, .bytes = d->bytes};
+	core_p2p_unlock();
+	return d != 0;
+}
+
 void core_drained_drop(struct core_comm *c)
 {
 	struct core_drained *d;
 
-	while (c->drained && (d = core_drained_find(c, MPI_ANY_SOURCE, MPI_ANY_TAG, 1)))
+	while (c->drained && (d = core_drained_remove(c, MPI_ANY_SOURCE, MPI_ANY_TAG)))
 		core_free(d);
 }
 
