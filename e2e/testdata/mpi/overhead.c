@@ -111,6 +111,41 @@ static void iprobe(int n)
 		MPI_Iprobe(MPI_ANY_SOURCE, 4, MPI_COMM_WORLD, &flag, MPI_STATUS_IGNORE);
 }
 
+static MPI_Win win = MPI_WIN_NULL;
+
+/* The other rank's memory of MPI_Win_allocate, all of it in reach; made when first asked for. */
+static MPI_Win memory(void)
+{
+	long *own;
+
+	if (win == MPI_WIN_NULL) {
+		MPI_Win_allocate(2 * sizeof *own, sizeof *own, MPI_INFO_NULL, MPI_COMM_WORLD, &own, &win);
+		MPI_Win_lock_all(0, win);
+	}
+	return win;
+}
+
+static void put(int n)
+{
+	MPI_Win w = memory();
+
+	for (int i = 0; i < n; i++) {
+		MPI_Put(buf, 8, MPI_CHAR, 1 - me, 0, 8, MPI_CHAR, w);
+		MPI_Win_flush(1 - me, w);
+	}
+}
+
+static void fetch_and_op(int n)
+{
+	MPI_Win w = memory();
+	long one = 1, old;
+
+	for (int i = 0; i < n; i++) {
+		MPI_Fetch_and_op(&one, &old, MPI_LONG, 1 - me, 1, MPI_SUM, w);
+		MPI_Win_flush(1 - me, w);
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*run)(int n);
@@ -130,6 +165,8 @@ static const struct {
 	{"wtime", wtime, 5000, 1, 1},
 	{"get_count", get_count, 20000, 1, 1},
 	{"type_size", type_size, 20000, 1, 1},
+	{"put_8B", put, 200, 1, 2},
+	{"fetch_and_op_8B", fetch_and_op, 200, 1, 2},
 };
 
 static void report(const char *what, double seconds, double calls)
@@ -200,6 +237,10 @@ int main(int argc, char **argv)
 			best = t < best ? t : best;
 		}
 		report(table[k].name, best / table[k].n / table[k].each, table[k].calls);
+	}
+	if (win != MPI_WIN_NULL) {
+		MPI_Win_unlock_all(win);
+		MPI_Win_free(&win);
 	}
 	finish();
 }
