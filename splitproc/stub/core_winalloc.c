@@ -33,56 +33,61 @@ static char *map_again(void *p, MPI_Aint n)
 	return at < 0 && at > -4096 ? 0 : (char *)at;
 }
 
-/* The library's window with its pages mapped again, or MPI_WIN_NULL where that does not go or, at a
- * restart, base would not come back: the same on all ranks. */
-static int make_own(volatile struct mana_thread *t, struct core_win *w, MPI_Win *win, char **again, void **theirs)
+/* A window of the library's own. */
+struct own {
+	MPI_Win win;
+	void *memory; /* as the library has it */
+	char *again;  /* its pages once more */
+};
+
+/* win is MPI_WIN_NULL where there is no such window, its pages cannot be mapped again or, at a restart,
+ * base would not come back: the same on all ranks. */
+static int make_own(volatile struct mana_thread *t, struct core_win *w, struct own *o)
 {
 	MPI_Comm comm = core_win_comm(w)->lower;
-	*again = 0;
-	*theirs = 0;
-	*win = MPI_WIN_NULL;
-	int rc = LOWER(t, core_lower->f.Win_allocate(w->size, w->disp_unit, MPI_INFO_NULL, comm, theirs, win));
+	int fits = 1, all = 0;
+	*o = (struct own){.win = MPI_WIN_NULL};
+	if (!core_lower->own_windows)
+		return MPI_SUCCESS;
+	int rc = LOWER(t, core_lower->f.Win_allocate(w->size, w->disp_unit, MPI_INFO_NULL, comm, &o->memory, &o->win));
 	if (rc)
 		return rc;
-	int fits = 1, all = 0;
 	if (w->size) {
-		*again = map_again(*theirs, w->size);
-		fits = *again && (!w->base || ((uintptr_t)w->base ^ (uintptr_t)*theirs) % PAGE == 0);
+		o->again = map_again(o->memory, w->size);
+		fits = o->again && (!w->base || ((uintptr_t)w->base ^ (uintptr_t)o->memory) % PAGE == 0);
 	}
 	rc = LOWER(t, core_lower->f.Allreduce(&fits, &all, 1, MPI_INT, MPI_MIN, comm));
 	if (!rc && all)
 		return MPI_SUCCESS;
-	if (*again)
-		mana_sys(SYS_munmap, (long)*again, (long)pages_from(*theirs, w->size), 0, 0, 0, 0);
-	LOWER(t, core_lower->f.Win_free(win));
-	*win = MPI_WIN_NULL;
+	if (o->again)
+		mana_sys(SYS_munmap, (long)o->again, (long)pages_from(o->memory, w->size), 0, 0, 0, 0);
+	LOWER(t, core_lower->f.Win_free(&o->win));
+	*o = (struct own){.win = MPI_WIN_NULL};
 	return rc;
+}
+
+static int map_private(struct core_win *w)
+{
+	w->mapped = pages_from(0, w->size);
+	long p = mana_sys(SYS_mmap, 0, (long)w->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p < 0 && p > -4096)
+		return MPI_ERR_NO_MEM;
+	w->base = w->map = (char *)p;
+	return MPI_SUCCESS;
 }
 
 int core_winalloc_make(volatile struct mana_thread *t, struct core_win *w)
 {
-	MPI_Win win = MPI_WIN_NULL;
-	char *again = 0;
-	void *theirs = 0;
-	int rc = core_lower->own_windows ? make_own(t, w, &win, &again, &theirs) : MPI_SUCCESS;
-	if (rc || !w->size) {
-		w->lower = win;
+	struct own o;
+	int rc = make_own(t, w, &o);
+	w->lower = o.win;
+	if (rc || !w->size)
 		return rc;
-	}
-	w->mapped = pages_from(theirs, w->size);
-	if (win == MPI_WIN_NULL) {
-		theirs = 0;
-		w->mapped = pages_from(0, w->size);
-		long p = mana_sys(SYS_mmap, 0, (long)w->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (p < 0 && p > -4096) {
-			w->mapped = 0;
-			return MPI_ERR_NO_MEM;
-		}
-		again = (char *)p;
-	}
-	w->lower = win;
-	w->map = again;
-	w->base = again + (uintptr_t)theirs % PAGE;
+	if (o.win == MPI_WIN_NULL)
+		return map_private(w);
+	w->mapped = pages_from(o.memory, w->size);
+	w->map = o.again;
+	w->base = o.again + (uintptr_t)o.memory % PAGE;
 	return MPI_SUCCESS;
 }
 
@@ -90,24 +95,20 @@ int core_winalloc_make(volatile struct mana_thread *t, struct core_win *w)
  * have the rest of the first and last page, and that takes its place. */
 int core_winalloc_rebuild(volatile struct mana_thread *t, struct core_win *w)
 {
-	MPI_Win win = MPI_WIN_NULL;
-	char *again = 0;
-	void *theirs = 0;
-	int rc = core_lower->own_windows ? make_own(t, w, &win, &again, &theirs) : MPI_SUCCESS;
-	if (rc || win == MPI_WIN_NULL)
+	struct own o;
+	int rc = make_own(t, w, &o);
+	w->lower = o.win;
+	if (rc || o.win == MPI_WIN_NULL || !w->size)
 		return rc;
-	w->lower = win;
-	if (!w->size)
-		return MPI_SUCCESS;
 	char *end = (char *)w->base + w->size;
 	for (char *from = w->base, *to; from < end; from = to) {
 		to = page_of(from) + CHUNK;
 		if (to > end)
 			to = end;
-		memcpy(again + (from - w->map), from, (size_t)(to - from));
+		memcpy(o.again + (from - w->map), from, (size_t)(to - from));
 		mana_sys(SYS_madvise, (long)page_of(from), page_of(to) - page_of(from), MADV_REMOVE, 0, 0, 0); /* only to save memory */
 	}
-	long at = mana_sys(SYS_mremap, (long)again, (long)w->mapped, (long)w->mapped, MREMAP_MAYMOVE | MREMAP_FIXED, (long)w->map, 0);
+	long at = mana_sys(SYS_mremap, (long)o.again, (long)w->mapped, (long)w->mapped, MREMAP_MAYMOVE | MREMAP_FIXED, (long)w->map, 0);
 	return at == (long)w->map ? MPI_SUCCESS : MPI_ERR_NO_MEM;
 }
 
