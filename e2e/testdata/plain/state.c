@@ -113,15 +113,18 @@ static void offspring(void)
 {
 	volatile unsigned *word = (unsigned *)(shared + 4096);
 	pid_t parent = getpid();
+	int sig = 0;
 
 	fflush(stdout);
 	if ((child = fork()) != 0)
 		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	while (!word[1] && getppid() == parent) {
 		word[0]++;
 		usleep(1000);
 	}
-	_exit(word[1] == 77 ? 55 : 66);
+	prctl(PR_GET_PDEATHSIG, &sig);
+	_exit(word[1] == 77 && sig == SIGKILL ? 55 : 66);
 }
 
 static void check_files(long k)
