@@ -86,7 +86,9 @@ static int poll(struct set *s, MPI_Request *reqs, int mode, int *ndone, int *whi
 	return mode == MANA_WAIT_ANY ? any(s, reqs, ndone, which, st) : some(s, reqs, ndone, which, st);
 }
 
-/* ---- all of many requests, SMALL at a time ---- */
+/* ---- all of many requests, BATCH at a time ---- */
+
+#define BATCH 16 /* with more, each look at those that are still awaited holds up the library's progress */
 
 /* Completes what Testall left when an operation failed: one after the other. */
 __attribute__((cold, noinline)) static int all_singly(struct set *s, MPI_Request *reqs, int *ndone, struct mana_status *st)
@@ -142,12 +144,12 @@ __attribute__((cold, noinline)) static void clear(struct mana_status *st, int n)
  * completes the others too. */
 static int wait_all(int n, MPI_Request *reqs, int mode, const uint32_t *seq, int *ndone, struct mana_status *st)
 {
-	native_Request r[SMALL];
-	native_Status status[SMALL];
+	native_Request r[BATCH];
+	native_Status status[BATCH];
 	unsigned polls = 0;
 	int failed = 0;
-	for (int from = 0; from < n; from += SMALL) {
-		struct set s = {n - from < SMALL ? n - from : SMALL, r, status, 0, 0};
+	for (int from = 0; from < n; from += BATCH) {
+		struct set s = {n - from < BATCH ? n - from : BATCH, r, status, 0, 0};
 		int rc;
 		set_fill(&s, reqs + from);
 		while ((rc = all(&s, reqs + from, mode, ndone, st ? st + from : 0)) == PENDING) {
