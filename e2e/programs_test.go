@@ -19,6 +19,7 @@ type program struct {
 	moves    bool        // no checkpoint is possible in that state until the gate opens
 	only     harness.MPI // the only library that has what it uses
 	once     bool        // a checkpoint ends the state: what was sent has been taken off the wire
+	rdma     bool        // Open MPI may use osc/rdma: it shows that memory of the library's own is not left to it
 }
 
 func (p program) String() string {
@@ -73,7 +74,7 @@ var loops = []program{
 	{name: "rma", steps: 20},
 	{name: "pscw", steps: 40},
 	{name: "atomics", steps: 20},
-	{name: "winalloc", steps: 20},
+	{name: "winalloc", rdma: true, steps: 20},
 	{name: "splitio", steps: 20},
 	{name: "partitioned", steps: 50, only: harness.MPICH},
 	{name: "sessions", steps: 20, only: harness.MPICH},
@@ -111,8 +112,8 @@ func (p program) spec(m harness.MPI, ranks, steps, pauseUS int, gate string) (ha
 		return harness.Spec{}, err
 	}
 	var env []string
-	if p.name != "winalloc" { // which osc/rdma, were it used for memory of the library's own, would get wrong
-		env = append(env, "OMPI_MCA_osc=^rdma") // in Open MPI 4.1 it crashes natively in atomic operations over shared memory
+	if !p.rdma { // Open MPI 4.1's osc/rdma crashes natively in atomic operations over shared memory
+		env = append(env, "OMPI_MCA_osc=^rdma")
 	}
 	return harness.Spec{MPI: m, Ranks: ranks, Command: append([]string{path}, p.args(steps, pauseUS, gate)...), Env: env}, nil
 }

@@ -25,7 +25,9 @@ func (c *collector) memoryMap() error {
 		switch {
 		case v.Start >= c.f.own.Addr && v.Start < c.f.own.Addr+c.f.own.Len:
 		case c.f.opts.excluded(v.Start):
-			lower[v.SharedID] = v.Shared
+			if v.Shared {
+				lower[v.SharedID] = true
+			}
 		default:
 			c.st.VMAs = append(c.st.VMAs, v)
 		}

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"mana/task"
@@ -26,8 +25,6 @@ func (r *Restored) restoreProcess() error {
 	if _, err := t.Umask(st.Umask); err != nil {
 		return fmt.Errorf("umask: %w", err)
 	}
-	// Where the agent is the parent, the signal would come when one of its threads ends.
-	orphan := !slices.ContainsFunc(r.states(), func(o *State) bool { return o.PID == st.PPID })
 	flags := []struct {
 		on   bool
 		op   int
@@ -36,7 +33,8 @@ func (r *Restored) restoreProcess() error {
 		{st.THPDisable, unix.PR_SET_THP_DISABLE, []uint64{1}},
 		{st.Subreaper, unix.PR_SET_CHILD_SUBREAPER, []uint64{1}},
 		{st.NoNewPrivs, unix.PR_SET_NO_NEW_PRIVS, []uint64{1}},
-		{st.ParentDeath != 0 && !orphan, unix.PR_SET_PDEATHSIG, []uint64{uint64(st.ParentDeath)}},
+		// Where the agent is the parent, the signal would come when one of its threads ends.
+		{st.ParentDeath != 0 && r.parent() != nil, unix.PR_SET_PDEATHSIG, []uint64{uint64(st.ParentDeath)}},
 	}
 	for _, f := range flags {
 		if !f.on {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -45,13 +44,8 @@ func makeDirs(path string, mode os.FileMode) (remove func()) {
 		}
 		missing = append(missing, at)
 	}
-	for i, at := range slices.Backward(missing) {
-		if i > 0 {
-			_ = os.Mkdir(at, 0o700)
-			continue
-		}
-		_ = os.Mkdir(at, mode) // opening it tells what failed
-	}
+	_ = os.MkdirAll(filepath.Dir(path), 0o700)
+	_ = os.Mkdir(path, mode) // opening it tells what failed
 	return func() {
 		for _, at := range missing {
 			_ = os.Remove(at)

@@ -87,9 +87,9 @@ func (r *Restored) openLoose(f *File) (int, error) {
 			_ = r.main.Unlink(path) // the saved process made it
 		}
 		err = r.main.Bind(fd, s.Local)
-	}
-	if err == nil && len(s.Queue) > 0 {
-		err = r.refillNamed(f)
+		if err == nil && len(s.Queue) > 0 {
+			err = r.refillNamed(f)
+		}
 	}
 	if err == nil && len(s.Remote) > 0 {
 		err = r.main.Connect(fd, s.Remote)

@@ -134,12 +134,14 @@ func (c *collector) sharedPages(p *task.Pages, v *VMA) ([]task.Range, error) {
 	if v.File != nil && strings.HasPrefix(v.File.Path, sharedWindow) {
 		return nil, nil
 	}
+	deleted := v.Kind == KindFileShared && v.File.Deleted
+	inMemory := v.Kind == KindSharedAnon || deleted && onTmpfs(v.File)
 	switch {
-	case v.Kind == KindSharedAnon && swapInUse():
-		return []task.Range{all}, nil
-	case v.Kind == KindSharedAnon, v.File.Deleted && onTmpfs(v.File) && !swapInUse():
+	case inMemory && !swapInUse():
 		return c.resident(all)
-	case v.File.Deleted:
+	case v.Kind == KindSharedAnon:
+		return []task.Range{all}, nil
+	case deleted:
 		mem := c.f.Memory()
 		defer mem.Close()
 		return c.readable(mem, all), nil

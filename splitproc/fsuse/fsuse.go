@@ -54,12 +54,11 @@ func Sites(r io.ReaderAt) ([]Site, error) {
 		return 1
 	})
 	var sites []Site
-	var w window
 	for _, p := range f.Progs {
 		if p.Type != elf.PT_LOAD || p.Flags&elf.PF_X == 0 {
 			continue
 		}
-		if sites, err = segment(sites, &w, p, spans); err != nil {
+		if sites, err = segment(sites, p, spans); err != nil {
 			return nil, err
 		}
 	}
@@ -67,8 +66,8 @@ func Sites(r io.ReaderAt) ([]Site, error) {
 }
 
 // segment appends the sites in the functions that lie in a segment.
-func segment(sites []Site, w *window, p *elf.Prog, spans []span) ([]Site, error) {
-	w.of(p)
+func segment(sites []Site, p *elf.Prog, spans []span) ([]Site, error) {
+	w := window{p: p}
 	for _, s := range spans {
 		if s.addr < p.Vaddr || s.addr-p.Vaddr > p.Filesz || s.len > p.Filesz-(s.addr-p.Vaddr) {
 			continue
@@ -96,8 +95,6 @@ type window struct {
 	off uint64 // in the segment
 	buf []byte
 }
-
-func (w *window) of(p *elf.Prog) { w.p, w.off, w.buf = p, 0, w.buf[:0] }
 
 // bytes returns n bytes of the segment's file at off, valid until the next call.
 func (w *window) bytes(off, n uint64) ([]byte, error) {

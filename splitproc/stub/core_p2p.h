@@ -349,6 +349,11 @@ HIDDEN struct core_drained *core_parts_take(volatile struct mana_thread *t, int 
 HIDDEN int core_drained_deliver(volatile struct mana_thread *t, struct core_comm *c, struct core_drained *d, void *buf,
                                 MPI_Count n, MPI_Datatype type, struct mana_status *st);
 
+static inline struct mana_status core_drained_status(const struct core_drained *d)
+{
+	return (struct mana_status){.source = d->source, .tag = d->tag, .bytes = d->bytes};
+}
+
 static inline struct core_drained *core_drained_take(struct core_comm *c, int src, int tag)
 {
 	return likely(!core_ndrained) ? 0 : core_drained_remove(c, src, tag);

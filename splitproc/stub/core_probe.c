@@ -103,7 +103,7 @@ static int match_drained(struct core_comm *c, int src, int tag, MPI_Message *mes
 
 	if (likely(!d))
 		return 0;
-	st = (struct mana_status){.source = d->source, .tag = d->tag, .bytes = d->bytes};
+	st = core_drained_status(d);
 	*message = message_new(c, 0, d, &st);
 	core_status_out(status, &st);
 	return 1;

@@ -82,7 +82,7 @@ int core_drained_describe(struct core_comm *c, int src, int tag, struct mana_sta
 	core_p2p_lock();
 	d = *find(c, src, tag);
 	if (d)
-		*st = (struct mana_status){.source = d->source, .tag = d->tag, .bytes = d->bytes};
+		*st = core_drained_status(d);
 	core_p2p_unlock();
 	return d != 0;
 }

@@ -12,8 +12,8 @@
 #include <sys/syscall.h>
 
 #include "core_win.h"
+#include "sys.h"
 
-#define PAGE 4096UL
 #define CHUNK (2UL << 20) /* bytes that a restart holds twice */
 
 static char *page_of(void *p)
@@ -23,33 +23,33 @@ static char *page_of(void *p)
 
 static size_t pages_from(const void *p, MPI_Aint size)
 {
-	return (((uintptr_t)p & (PAGE - 1)) + (size_t)size + PAGE - 1) & ~(PAGE - 1);
+	return mana_page_up((uintptr_t)p % PAGE + (size_t)size);
 }
 
 /* Maps the pages of n bytes at p a second time; 0 where they are private (mremap(2), old_size of 0). */
 static char *map_again(void *p, MPI_Aint n)
 {
 	long at = mana_sys(SYS_mremap, (long)page_of(p), 0, (long)pages_from(p, n), MREMAP_MAYMOVE, 0, 0);
-	return at < 0 && at > -4096 ? 0 : (char *)at;
+	return mana_failed(at) ? 0 : (char *)at;
 }
 
-/* A window of the library's own. */
+/* Memory of a window that the library made. */
 struct own {
-	MPI_Win win;
 	void *memory; /* as the library has it */
 	char *again;  /* its pages once more */
 };
 
-/* win is MPI_WIN_NULL where there is no such window, its pages cannot be mapped again or, at a restart,
- * base would not come back: the same on all ranks. */
+/* Leaves MPI_WIN_NULL in w->lower where there is no such window, its pages cannot be mapped again or, at a
+ * restart, base would not come back: the same on all ranks. */
 static int make_own(volatile struct mana_thread *t, struct core_win *w, struct own *o)
 {
 	MPI_Comm comm = core_win_comm(w)->lower;
 	int fits = 1, all = 0;
-	*o = (struct own){.win = MPI_WIN_NULL};
+	*o = (struct own){0};
+	w->lower = MPI_WIN_NULL;
 	if (!core_lower->own_windows)
 		return MPI_SUCCESS;
-	int rc = LOWER(t, core_lower->f.Win_allocate(w->size, w->disp_unit, MPI_INFO_NULL, comm, &o->memory, &o->win));
+	int rc = LOWER(t, core_lower->f.Win_allocate(w->size, w->disp_unit, MPI_INFO_NULL, comm, &o->memory, &w->lower));
 	if (rc)
 		return rc;
 	if (w->size) {
@@ -61,8 +61,8 @@ static int make_own(volatile struct mana_thread *t, struct core_win *w, struct o
 		return MPI_SUCCESS;
 	if (o->again)
 		mana_sys(SYS_munmap, (long)o->again, (long)pages_from(o->memory, w->size), 0, 0, 0, 0);
-	LOWER(t, core_lower->f.Win_free(&o->win));
-	*o = (struct own){.win = MPI_WIN_NULL};
+	LOWER(t, core_lower->f.Win_free(&w->lower));
+	w->lower = MPI_WIN_NULL;
 	return rc;
 }
 
@@ -70,7 +70,7 @@ static int map_private(struct core_win *w)
 {
 	w->mapped = pages_from(0, w->size);
 	long p = mana_sys(SYS_mmap, 0, (long)w->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (p < 0 && p > -4096)
+	if (mana_failed(p))
 		return MPI_ERR_NO_MEM;
 	w->base = w->map = (char *)p;
 	return MPI_SUCCESS;
@@ -80,10 +80,9 @@ int core_winalloc_make(volatile struct mana_thread *t, struct core_win *w)
 {
 	struct own o;
 	int rc = make_own(t, w, &o);
-	w->lower = o.win;
 	if (rc || !w->size)
 		return rc;
-	if (o.win == MPI_WIN_NULL)
+	if (w->lower == MPI_WIN_NULL)
 		return map_private(w);
 	w->mapped = pages_from(o.memory, w->size);
 	w->map = o.again;
@@ -97,8 +96,7 @@ int core_winalloc_rebuild(volatile struct mana_thread *t, struct core_win *w)
 {
 	struct own o;
 	int rc = make_own(t, w, &o);
-	w->lower = o.win;
-	if (rc || o.win == MPI_WIN_NULL || !w->size)
+	if (rc || w->lower == MPI_WIN_NULL || !w->size)
 		return rc;
 	char *end = (char *)w->base + w->size;
 	for (char *from = w->base, *to; from < end; from = to) {

@@ -16,7 +16,6 @@
 #include "sys.h"
 
 #define SHM_NAME "/dev/shm/mana.window." /* package process knows it: pages of such mappings are not saved */
-#define PAGE 4096UL
 
 struct part {
 	int64_t size, unit, apart; /* apart: this rank wants pages of its own */
@@ -61,7 +60,7 @@ static int map_file(struct core_shm *s, long fd)
 {
 	int flags = MAP_SHARED | (s->base ? MAP_FIXED : 0); /* at a restart: in the place of what the agent put there */
 	long p = mana_sys(SYS_mmap, (long)s->base, (long)s->bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
-	if (p < 0 && p > -4096)
+	if (mana_failed(p))
 		return MPI_ERR_NO_MEM;
 	s->base = (char *)p;
 	return MPI_SUCCESS;
@@ -104,9 +103,9 @@ static void lay_out(struct core_shm *s)
 		s->at[i] = at;
 		at += (uint64_t)s->parts[i].size;
 		if (apart)
-			at = (at + PAGE - 1) & ~(PAGE - 1);
+			at = mana_page_up(at);
 	}
-	s->bytes = at ? (at + PAGE - 1) & ~(PAGE - 1) : PAGE;
+	s->bytes = at ? mana_page_up(at) : PAGE;
 }
 
 /* An empty part has no address, as in MPICH and Open MPI. */

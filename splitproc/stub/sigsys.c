@@ -17,7 +17,6 @@
 
 #include "stub.h"
 
-#define PAGE 4096UL
 #define HUGE_PAGE (2UL << 20)
 #define CURSOR_FIRST (MANA_ZONE_LO + (1UL << 30)) /* where the search starts again at the zone's end */
 #define MAX_TRIES 100000
@@ -54,7 +53,7 @@ static void fd_forget(long fd)
 static uint64_t zone_take(uint64_t len)
 {
 	uint64_t align = len >= HUGE_PAGE ? HUGE_PAGE : PAGE;
-	uint64_t take = ((len + PAGE - 1) & ~(PAGE - 1)) + (align - PAGE);
+	uint64_t take = mana_page_up(len) + (align - PAGE);
 	uint64_t at = __atomic_fetch_add(&mana_ctl->zone_cursor, take, __ATOMIC_RELAXED);
 	if (at + take > MANA_ZONE_HI || at < MANA_ZONE_LO) { /* once around; taken places answer EEXIST */
 		__atomic_store_n(&mana_ctl->zone_cursor, CURSOR_FIRST + take, __ATOMIC_RELAXED);
@@ -92,7 +91,7 @@ static long place(const long *a)
 static long do_mmap(const long *a)
 {
 	long at = place(a);
-	if (at < 0 && at > -4096)
+	if (mana_failed(at))
 		return at;
 	if (!(a[2] & PROT_EXEC) || a[3] & MAP_ANONYMOUS || (a[3] & MAP_TYPE) != MAP_PRIVATE)
 		return at;

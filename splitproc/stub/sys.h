@@ -19,6 +19,19 @@ static inline long mana_sys(long nr, long a, long b, long c, long d, long e, lon
 	return ret;
 }
 
+/* Whether a call that returns an address has failed. */
+static inline int mana_failed(long ret)
+{
+	return ret < 0 && ret > -4096;
+}
+
+#define PAGE 4096UL
+
+static inline uint64_t mana_page_up(uint64_t n)
+{
+	return (n + PAGE - 1) & ~(PAGE - 1);
+}
+
 #define MANA_FUTEX_WAIT 0 /* not FUTEX_PRIVATE: the agent is another process */
 #define MANA_FUTEX_WAKE 1
 

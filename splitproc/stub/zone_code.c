@@ -13,7 +13,6 @@
 
 #define PREFIX_FS 0x64
 #define PREFIX_GS 0x65
-#define PAGE 4096L
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14; without it pages come one by one */
 #endif
