@@ -12,6 +12,16 @@
 #error "define MANA_LIB_MPICH or MANA_LIB_OMPI"
 #endif
 
+/* Is r the one request that the library gives for every send which it completes at once? Nothing counts its users,
+ * so it need not be freed. In MPICH a built-in object, by the two highest bits (src/include/mpir_request.h, 3.4 to 5.0;
+ * older ones have none), in Open MPI ompi_request_empty (NULL: this one has none). */
+#ifdef MANA_LIB_MPICH
+#define native_over(r) ((uint32_t)(r) >> 30 == 1)
+#else
+extern native_Request adapter_over;
+#define native_over(r) ((r) == adapter_over)
+#endif
+
 #include "../stub/tp.h"
 
 /* The thread of the program that uses this thread's TLS; the stub sets it. */

@@ -14,6 +14,9 @@
 
 __thread volatile struct mana_thread *adapter_self;
 struct mana_lower adapter_table;
+#ifdef MANA_LIB_OMPI
+native_Request adapter_over;
+#endif
 
 __attribute__((noreturn)) static void hand_over(void)
 {
@@ -82,6 +85,9 @@ int main(int argc, char **argv)
 	void *dl = load_library(argc - 1, argv + 1);
 	if (native_load(dl, &missing))
 		fail("the MPI library lacks %s", missing);
+#ifdef MANA_LIB_OMPI
+	adapter_over = dlsym(dl, "ompi_request_empty");
+#endif
 	name_library();
 	if (adapter_donor_start())
 		fail("cannot start a thread in the lower half");

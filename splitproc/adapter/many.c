@@ -90,54 +90,68 @@ static int poll(struct set *s, MPI_Request *reqs, int mode, int *ndone, int *whi
 
 #define BATCH 16 /* with more, each look at those that are still awaited holds up the library's progress */
 
-/* Completes what Testall left when an operation failed: one after the other. */
+/* Takes the next active requests, from i on, into the set, their places into which; returns where the rest begins. */
+static int take(struct set *s, int i, int n, const MPI_Request *reqs)
+{
+	for (s->n = 0; i < n && s->n < BATCH; i++)
+		if (reqs[i]) {
+			s->which[s->n] = i;
+			s->r[s->n++] = native_request(reqs[i]);
+		}
+	return i;
+}
+
+/* Completes what Testall left when an operation failed: one after the other. Returns whether none is left. */
 __attribute__((cold, noinline)) static int all_singly(struct set *s, MPI_Request *reqs, int *ndone, struct mana_status *st)
 {
-	int failed = MPI_ERR_IN_STATUS;
-	for (int i = 0; i < s->n; i++) {
-		int flag = 1, error;
+	int over = 1;
+	for (int k = 0; k < s->n; k++) {
+		int i = s->which[k], flag = 1, error;
 		if (!reqs[i])
 			continue;
-		if (done(s->r[i]))
-			error = native_err(s->st[i].MPI_ERROR);
+		if (done(s->r[k]))
+			error = native_err(s->st[k].MPI_ERROR);
 		else
-			error = native_err(native.Test(&s->r[i], &flag, &s->st[i]));
+			error = native_err(native.Test(&s->r[k], &flag, &s->st[k]));
 		if (!flag && !error) {
-			failed = PENDING;
+			over = 0;
 			continue;
 		}
 		++*ndone;
-		complete(s, reqs, st, i, i, error);
+		complete(s, reqs, st, i, k, error);
 	}
-	return failed;
+	return over;
 }
 
-static int all(struct set *s, MPI_Request *reqs, int mode, int *ndone, struct mana_status *st)
-{
-	int flag = 0;
-	int rc = native.Testall(s->n, s->r, &flag, s->st);
-	if (__builtin_expect(rc, 0))
-		return all_singly(s, reqs, ndone, st);
-	if (!flag)
-		return PENDING;
-	int n = 0;
-	for (int i = 0; i < s->n; i++)
-		if (reqs[i]) {
-			n++;
-			if (mode == MANA_WAIT_OVER)
-				reqs[i] = 0;
-			else
-				complete(s, reqs, st, i, i, 0);
-		}
-	*ndone += n;
-	return 0;
-}
-
-/* Of MANA_WAIT_OVER: the first n are complete, but not all will be, or without failure. */
-__attribute__((cold, noinline)) static void clear(struct mana_status *st, int n)
+/* MANA_WAIT_OVER ends before all n are complete, or one has failed: those before i are, and have a status. */
+__attribute__((cold, noinline)) static void clear(struct mana_status *st, int i)
 {
 	if (st)
-		memset(st, 0, (size_t)n * sizeof *st);
+		memset(st, 0, (size_t)i * sizeof *st);
+}
+
+/* Are all of the set over? One that failed makes *mode MANA_WAIT_ALL. */
+static int all(struct set *s, MPI_Request *reqs, int *mode, int *failed, int *ndone, struct mana_status *st)
+{
+	int flag = 0;
+	if (__builtin_expect(native.Testall(s->n, s->r, &flag, s->st), 0)) {
+		*failed = MPI_ERR_IN_STATUS;
+		if (*mode == MANA_WAIT_OVER)
+			clear(st, s->which[0]);
+		*mode = MANA_WAIT_ALL;
+		return all_singly(s, reqs, ndone, st);
+	}
+	for (int k = 0; flag && k < s->n; k++) {
+		int i = s->which[k];
+		if (!reqs[i])
+			continue;
+		++*ndone;
+		if (*mode == MANA_WAIT_OVER)
+			reqs[i] = 0;
+		else
+			complete(s, reqs, st, i, k, 0);
+	}
+	return flag;
 }
 
 /* seq NULL: one test only. While some are waited for, the library's progress
@@ -146,27 +160,18 @@ static int wait_all(int n, MPI_Request *reqs, int mode, const uint32_t *seq, int
 {
 	native_Request r[BATCH];
 	native_Status status[BATCH];
+	int which[BATCH], failed = 0;
+	struct set s = {0, r, status, which, 0};
 	unsigned polls = 0;
-	int failed = 0;
-	for (int from = 0; from < n; from += BATCH) {
-		struct set s = {n - from < BATCH ? n - from : BATCH, r, status, 0, 0};
-		int rc;
-		set_fill(&s, reqs + from);
-		while ((rc = all(&s, reqs + from, mode, ndone, st ? st + from : 0)) == PENDING) {
+	for (int next = take(&s, 0, n, reqs); s.n; next = take(&s, next, n, reqs))
+		while (!all(&s, reqs, &mode, &failed, ndone, st)) {
 			if (!seq || interrupted(*seq)) {
 				if (mode == MANA_WAIT_OVER)
-					clear(st, from);
+					clear(st, which[0]);
 				return seq ? MANA_INTERRUPTED : failed;
 			}
 			pause_poll(&polls);
 		}
-		if (!rc)
-			continue;
-		failed = rc;
-		if (mode == MANA_WAIT_OVER)
-			clear(st, from);
-		mode = MANA_WAIT_ALL;
-	}
 	return failed;
 }
 

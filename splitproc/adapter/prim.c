@@ -6,23 +6,37 @@
  */
 #include "wait.h"
 
-static int send(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, uint32_t seq,
-                MPI_Request *req)
+static inline int begin_send(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm,
+                             native_Request *r)
 {
 	native_Datatype t = native_type(type);
 	native_Comm c = native_comm(comm);
-	native_Request r;
-	int rc;
-	*req = 0;
 	dst = native_rank(dst);
 	if (__builtin_expect(native_fits(n), 1))
-		rc = native.Isend(native_buf(buf), (int)n, t, dst, tag, c, &r);
-	else if (native.Isend_c)
-		rc = native.Isend_c(native_buf(buf), n, t, dst, tag, c, &r);
-	else
-		return MPI_ERR_COUNT;
-	if (rc)
-		return native_err(rc);
+		return native_err(native.Isend(native_buf(buf), (int)n, t, dst, tag, c, r));
+	if (native.Isend_c)
+		return native_err(native.Isend_c(native_buf(buf), n, t, dst, tag, c, r));
+	return MPI_ERR_COUNT;
+}
+
+static int isend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, MPI_Request *req)
+{
+	native_Request r;
+	int rc = begin_send(buf, n, type, dst, tag, comm, &r);
+	*req = 0;
+	if (__builtin_expect(!rc && !native_over(r), 0))
+		*req = native_request_out(r);
+	return rc;
+}
+
+static int send(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, uint32_t seq,
+                MPI_Request *req)
+{
+	native_Request r;
+	int rc = begin_send(buf, n, type, dst, tag, comm, &r);
+	*req = 0;
+	if (rc || native_over(r))
+		return rc;
 	rc = finish(&r, seq, NATIVE_STATUS_IGNORE);
 	if (rc == MANA_INTERRUPTED)
 		*req = native_request_out(r);
@@ -129,6 +143,7 @@ static int mrecv(void *buf, MPI_Count n, MPI_Datatype type, MPI_Message *m, stru
 }
 
 const struct mana_prims adapter_prims = {
+	.isend = isend,
 	.send = send,
 	.recv = recv,
 	.wait = adapter_wait,

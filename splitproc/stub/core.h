@@ -133,14 +133,13 @@ struct core_request {
 	uint8_t live;                           /* the handle is valid */
 	uint8_t cancel;                         /* MPI_Cancel was called */
 	uint8_t sync;                           /* REQ_SYNC: enum of core_sync.c */
-	uint32_t nth;                           /* synchronous send: which message of its channel */
+	uint32_t type;                          /* the datatype's handle (core_request_type) */
 	union {
 		MPI_Request lower; /* 0: nothing posted below */
 		struct core_request *next_free;
 	};
 	/* arguments, kept to post it again after a restart (receives) or at each Start */
 	struct core_comm *comm;
-	MPI_Datatype type;
 	int peer, tag;
 	void *buf;
 	MPI_Count count;
@@ -157,7 +156,13 @@ struct core_request {
 		struct core_buffer *buffer;   /* REQ_BSEND: charged for it (NULL: none) */
 		struct core_channel *channel; /* synchronous send (core_sync.c) */
 	};
+	uint32_t nth; /* synchronous send: which message of its channel */
 } __attribute__((aligned(64)));
+
+static inline MPI_Datatype core_request_type(const struct core_request *r)
+{
+	return (MPI_Datatype)(uintptr_t)r->type;
+}
 
 HIDDEN extern struct core_table core_comms, core_types, core_ops, core_requests, core_groups, core_infos,
 	core_errhs, core_messages, core_keyvals;

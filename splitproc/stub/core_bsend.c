@@ -102,15 +102,15 @@ int core_send_packed(volatile struct mana_thread *t, void *data, MPI_Count bytes
 
 	r->aux = data;
 	r->buffer = charge ? buffer_of(c) : 0;
-	rc = LOWER(t, core_lower->f.Isend(data, bytes, MPI_PACKED, dst, tag, c->lower, &lower));
+	rc = LOWER(t, core_lower->p.isend(data, bytes, MPI_PACKED, dst, tag, c->lower, &lower));
 	if (rc) {
 		core_bsend_done(r);
 		core_request_drop(r);
 		return rc;
 	}
 	core_count_sent(c, dst, tag);
-	r->lower = core_native(lower);
-	if (r->lower) {
+	r->lower = lower;
+	if (lower) {
 		core_orphan_add(r);
 		return MPI_SUCCESS;
 	}

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core_objects.h"
+#include "core_p2p.h"
 #include "stub.h"
 
 MPI_Comm core_private;
@@ -60,6 +61,7 @@ int core_init_objects(void)
 	if (rc != MPI_SUCCESS)
 		return rc;
 	init_comms(rank, size);
+	core_over.vid = core_table_add(&core_requests, &core_over);
 	core_type_init(t);
 	MPI_Comm world = core_world.lower, dup;
 	rc = LOWER(t, core_lower->f.Comm_dup(world, &dup));

@@ -99,11 +99,10 @@ static int posted(volatile struct mana_thread *t, struct core_request *r, int rc
 		core_request_drop(r);
 		return leave(t, rc, 0, 0);
 	}
-	r->type = type;
+	r->type = (uint32_t)VID(type);
 	core_type_ref(type);
 	*request = core_request_handle(r);
-	r->lower = core_native(r->lower);
-	if (!r->lower)
+	if (r->lower == MPI_REQUEST_NULL)
 		core_request_complete(r, &none);
 	return leave(t, rc, 0, 0);
 }

@@ -10,20 +10,22 @@ static void many_alloc(struct many *m, int n)
 {
 	char *p;
 
-	m->n = n;
+	m->n = 0;
 	m->block = 0;
 	m->ended = m->bare = 0;
 	m->r = m->r_;
+	m->at = m->at_;
 	m->lower = m->lower_;
 	m->st = m->st_;
 	m->which = m->which_;
 	if (likely(n <= INLINE_MAX))
 		return;
-	p = m->block = core_alloc(n * (sizeof(*m->r) + sizeof(*m->lower) + sizeof(*m->st) + sizeof(*m->which)));
+	p = m->block = core_alloc(n * (sizeof(*m->r) + sizeof(*m->at) + sizeof(*m->lower) + sizeof(*m->st) + sizeof(*m->which)));
 	m->st = (void *)p;
 	m->r = (void *)(m->st + n);
 	m->lower = (void *)(m->r + n);
 	m->which = (void *)(m->lower + n);
+	m->at = m->which + n;
 }
 
 void core_many_free(struct many *m)
@@ -40,8 +42,6 @@ struct tally {
 static inline void look(struct tally *t, MPI_Request *lower, struct core_request *r)
 {
 	*lower = 0;
-	if (!r)
-		return;
 	if (unlikely(r->kind >= REQ_PART && r->state == REQ_ACTIVE))
 		r->poll(core_self_thread(), r);
 	if (unlikely(r->state == REQ_DONE)) {
@@ -76,25 +76,38 @@ static void collect(struct many *m)
 	note(m, &t);
 }
 
-/* Looks up the handles; an invalid one is an error. */
-int core_many_gather(struct many *m, int n, const MPI_Request h[])
+/* over: ends sends that are over, of which nobody wants a status, here and now. */
+static inline int gather(struct many *m, int n, MPI_Request h[], int over)
 {
 	struct tally t = {0};
+	int k = 0;
 
 	many_alloc(m, n);
 	for (int i = 0; i < n; i++) {
 		struct core_request *r = core_request_of(h[i]);
 
+		if (over && r == &core_over) {
+			h[i] = MPI_REQUEST_NULL;
+			continue;
+		}
 		if (unlikely(!r && h[i] != MPI_REQUEST_NULL)) {
 			core_many_free(m);
 			return MPI_ERR_REQUEST;
 		}
-		r = likely(r) && r->state != REQ_INACTIVE ? r : 0;
-		m->r[i] = r;
-		look(&t, &m->lower[i], r);
+		if (unlikely(!r || r->state == REQ_INACTIVE))
+			continue;
+		m->r[k] = r;
+		m->at[k] = i;
+		look(&t, &m->lower[k++], r);
 	}
+	m->n = k;
 	note(m, &t);
 	return MPI_SUCCESS;
+}
+
+int core_many_gather(struct many *m, int n, const MPI_Request h[])
+{
+	return gather(m, n, (MPI_Request *)h, 0);
 }
 
 /* Records what completed below; returns how many. rc: of the call, for a
@@ -108,7 +121,7 @@ static int absorb(struct many *m, int rc)
 	for (int i = 0; i < m->n; i++) {
 		struct core_request *r = m->r[i];
 
-		if (!r || r->state != REQ_ACTIVE || m->lower[i] || !r->lower)
+		if (r->state != REQ_ACTIVE || m->lower[i] || !r->lower)
 			continue;
 		if (unlikely(rc && m->active == 1 && !m->st[i].error))
 			m->st[i].error = rc;
@@ -183,54 +196,98 @@ int core_many_error(struct core_request *r, MPI_Status *status)
 	return r->st.error;
 }
 
-/* Of a send or receive that is over below without a status, and not persistent: nobody looks at it any more. */
-static inline void end_bare(struct core_request *r, MPI_Request *h)
+/* Requests that end together go back to the pool together, and count together: a store that the next one
+ * has to load again takes as long as all the rest. */
+struct ended {
+	struct core_request *first, *last; /* by next_free */
+	uint64_t *count, by;
+};
+
+static inline void end_counts(struct ended *e)
 {
-	if (r->kind == REQ_RECV)
-		core_count(core_received, r->comm, r->peer, 1);
-	else if (unlikely(r->mode == SEND_SYNC))
+	if (!e->by)
+		return;
+	if (core_threaded())
+		__atomic_fetch_add(e->count, e->by, __ATOMIC_RELAXED);
+	else
+		*e->count += e->by;
+}
+
+/* r, a send or receive that is over below without a status, and not persistent: nobody looks at it any more. */
+static inline void end_bare(struct ended *e, struct core_request *r)
+{
+	if (r->kind == REQ_RECV) {
+		uint64_t *count = &core_received[core_peer_world(r->comm, r->peer)];
+
+		if (unlikely(count != e->count)) {
+			end_counts(e);
+			e->count = count;
+			e->by = 0;
+		}
+		e->by++;
+	} else if (unlikely(r->mode == SEND_SYNC)) {
 		core_sync_end(r);
+	}
 	core_request_unref(r);
-	core_request_recycle(r);
-	*h = MPI_REQUEST_NULL;
+	r->live = 0;
+	r->state = REQ_INACTIVE;
+	r->next_free = e->first;
+	e->first = r;
+	if (unlikely(!e->last))
+		e->last = r;
+}
+
+static inline void end_all(struct ended *e)
+{
+	end_counts(e);
+	if (!e->last)
+		return;
+	core_p2p_lock();
+	e->last->next_free = core_request_pool;
+	core_request_pool = e->first;
+	core_p2p_unlock();
 }
 
 /* Statuses and handles of a call that completes all; unfinished ones are MPI_ERR_PENDING. */
-static int finish_all(struct many *m, MPI_Request h[], MPI_Status statuses[])
+static int finish_all(struct many *m, int n, MPI_Request h[], MPI_Status statuses[])
 {
 	static const struct mana_status ok;
+	struct ended ended = {0};
 	int failed = 0;
 
-	for (int i = 0; i < m->n; i++) {
-		struct core_request *r = m->r[i];
-		MPI_Status *status = statuses ? &statuses[i] : 0;
-		int rc = MPI_SUCCESS;
+	for (int i = 0, k = 0; statuses && i < n; i++) {
+		if (k < m->n && m->at[k] == i)
+			k++;
+		else
+			core_status_empty(&statuses[i]);
+	}
+	for (int k = 0; k < m->n; k++) {
+		struct core_request *r = m->r[k];
+		MPI_Request *handle = &h[m->at[k]];
+		int rc;
 
-		m->which[i] = MPI_SUCCESS;
-		if (!r) {
-			core_status_empty(status);
-			continue;
-		}
 		if (m->ended && r->state == REQ_ACTIVE) {
 			if (likely(m->bare && !r->persistent)) {
-				end_bare(r, &h[i]);
+				end_bare(&ended, r);
+				*handle = MPI_REQUEST_NULL;
 				continue;
 			}
-			core_request_complete(r, m->bare ? &ok : &m->st[i]);
+			core_request_complete(r, m->bare ? &ok : &m->st[k]);
 		}
 		if (likely(r->state == REQ_DONE)) {
-			rc = core_many_error(r, status);
-			core_request_seen(r, &h[i]);
+			rc = core_many_error(r, statuses ? &statuses[m->at[k]] : 0);
+			core_request_seen(r, handle);
 		} else {
 			rc = MPI_ERR_PENDING;
 		}
-		m->which[i] = rc;
+		m->which[k] = rc;
 		failed |= rc;
 	}
+	end_all(&ended);
 	if (likely(!failed))
 		return MPI_SUCCESS;
-	for (int i = 0; statuses && i < m->n; i++)
-		statuses[i].MPI_ERROR = m->which[i];
+	for (int k = 0; statuses && k < m->n; k++)
+		statuses[m->at[k]].MPI_ERROR = m->which[k];
 	return MPI_ERR_IN_STATUS;
 }
 
@@ -246,14 +303,14 @@ int core_Waitall(int n, MPI_Request h[], MPI_Status statuses[])
 	struct many m;
 
 	ENTER_WAIT();
-	int rc = core_many_gather(&m, n, h);
+	int rc = statuses ? gather(&m, n, h, 0) : gather(&m, n, h, 1);
 
 	if (unlikely(rc))
 		LEAVE(rc);
 	while (m.active)
 		if (unlikely(core_many_wait(self_, &m, mode_of_all(&m, statuses), &seq_)))
 			break;
-	rc = finish_all(&m, h, statuses);
+	rc = finish_all(&m, n, h, statuses);
 	core_many_free(&m);
 	LEAVE(rc);
 }
@@ -270,7 +327,7 @@ int core_Testall(int n, MPI_Request h[], int *flag, MPI_Status statuses[])
 	core_many_test(self_, &m, mode_of_all(&m, statuses));
 	*flag = !m.active;
 	if (!m.active)
-		rc = finish_all(&m, h, statuses);
+		rc = finish_all(&m, n, h, statuses);
 	core_many_free(&m);
 	LEAVE(rc);
 }

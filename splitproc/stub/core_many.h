@@ -7,18 +7,21 @@
 #define INLINE_MAX 128
 
 struct many {
-	int n, active, done;
+	int n; /* entries below, one for each request that is neither null nor inactive */
+	int active, done;
 	int soft;    /* active but nothing posted below */
 	int files;   /* operations on files */
 	int telling; /* some whose status tells more than that they are over */
 	int ended;   /* all are over below, and not recorded yet: finish_all does */
 	int bare;    /* … and there is no status of them */
-	struct core_request **r;   /* NULL: null or inactive */
+	struct core_request **r;
+	int *at; /* where it is among the program's */
 	MPI_Request *lower;
 	struct mana_status *st;
 	int *which;
 	void *block;
 	struct core_request *r_[INLINE_MAX];
+	int at_[INLINE_MAX];
 	MPI_Request lower_[INLINE_MAX];
 	struct mana_status st_[INLINE_MAX];
 	int which_[INLINE_MAX];

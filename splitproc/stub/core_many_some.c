@@ -4,15 +4,15 @@
 /* One that is done, as Waitany and Testany give it. */
 static int finish_any(struct many *m, MPI_Request h[], int *index, MPI_Status *status)
 {
-	for (int i = 0; i < m->n; i++) {
-		struct core_request *r = m->r[i];
+	for (int k = 0; k < m->n; k++) {
+		struct core_request *r = m->r[k];
 		int rc;
 
-		if (!r || r->state != REQ_DONE)
+		if (r->state != REQ_DONE)
 			continue;
 		rc = core_many_error(r, status);
-		core_request_seen(r, &h[i]);
-		*index = i;
+		*index = m->at[k];
+		core_request_seen(r, &h[*index]);
 		return rc;
 	}
 	*index = MPI_UNDEFINED;
@@ -24,15 +24,15 @@ static int finish_some(struct many *m, MPI_Request h[], int *outcount, int indic
 {
 	int n = 0, failed = 0;
 
-	for (int i = 0; i < m->n; i++) {
-		struct core_request *r = m->r[i];
+	for (int k = 0; k < m->n; k++) {
+		struct core_request *r = m->r[k];
 
-		if (!r || r->state != REQ_DONE)
+		if (r->state != REQ_DONE)
 			continue;
 		m->which[n] = core_many_error(r, statuses ? &statuses[n] : 0);
 		failed |= m->which[n];
-		core_request_seen(r, &h[i]);
-		indices[n++] = i;
+		indices[n] = m->at[k];
+		core_request_seen(r, &h[indices[n++]]);
 	}
 	*outcount = n;
 	if (likely(!failed))

@@ -12,12 +12,12 @@ int core_Request_get_status_all(int n, const MPI_Request h[], int *flag, MPI_Sta
 		LEAVE(rc);
 	core_many_test(self_, &m, MANA_WAIT_SOME);
 	*flag = !m.active;
-	for (int i = 0; i < n && *flag; i++) {
+	for (int i = 0, k = 0; i < n && *flag; i++) {
 		MPI_Status *status = statuses ? &statuses[i] : 0;
 
-		if (!m.r[i])
+		if (k == m.n || m.at[k] != i)
 			core_status_empty(status);
-		else if ((m.which[i] = core_many_error(m.r[i], status)))
+		else if (core_many_error(m.r[k++], status))
 			failed = 1;
 	}
 	core_many_free(&m);
@@ -39,10 +39,10 @@ int core_Request_get_status_any(int n, const MPI_Request h[], int *index, int *f
 	*index = MPI_UNDEFINED;
 	if (!m.done && !m.active)
 		core_status_empty(status);
-	for (int i = 0; i < n && m.done; i++)
-		if (m.r[i] && m.r[i]->state == REQ_DONE) {
-			*index = i;
-			rc = core_many_error(m.r[i], status);
+	for (int k = 0; k < m.n && m.done; k++)
+		if (m.r[k]->state == REQ_DONE) {
+			*index = m.at[k];
+			rc = core_many_error(m.r[k], status);
 			break;
 		}
 	core_many_free(&m);
@@ -59,13 +59,13 @@ int core_Request_get_status_some(int n, const MPI_Request h[], int *outcount, in
 	if (rc)
 		LEAVE(rc);
 	core_many_test(self_, &m, MANA_WAIT_SOME);
-	for (int i = 0; i < n; i++) {
-		if (!m.r[i] || m.r[i]->state != REQ_DONE)
+	for (int i = 0; i < m.n; i++) {
+		if (m.r[i]->state != REQ_DONE)
 			continue;
 		failed |= core_many_error(m.r[i], statuses ? &statuses[k] : 0);
-		indices[k++] = i;
+		indices[k++] = m.at[i];
 	}
-	*outcount = m.done || m.active ? k : MPI_UNDEFINED;
+	*outcount = m.n ? k : MPI_UNDEFINED;
 	core_many_free(&m);
 	LEAVE(failed ? MPI_ERR_IN_STATUS : MPI_SUCCESS);
 }

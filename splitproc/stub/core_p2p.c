@@ -131,7 +131,7 @@ int core_Recv(void *buf, MPI_Count n, MPI_Datatype type, int src, int tag, MPI_C
 
 static int done_noproc(volatile struct mana_thread *t, struct core_request *r)
 {
-	int rc = core_noproc(t, r->kind, r->buf, r->count, r->type, r->tag, r->comm);
+	int rc = core_noproc(t, r->kind, r->buf, r->count, core_request_type(r), r->tag, r->comm);
 
 	if (rc)
 		return rc;
@@ -156,12 +156,12 @@ int core_post_send(volatile struct mana_thread *t, struct core_request *r)
 	if (unlikely(r->peer == MPI_PROC_NULL))
 		return done_noproc(t, r);
 	if (r->mode == SEND_BUFFERED) {
-		rc = core_bsend(t, r->buf, r->count, r->type, r->peer, r->tag, c);
+		rc = core_bsend(t, r->buf, r->count, core_request_type(r), r->peer, r->tag, c);
 		if (!rc)
 			core_request_complete(r, &ok);
 		return rc;
 	}
-	lt = core_type_lower(r->type);
+	lt = core_type_lower(core_request_type(r));
 	if (unlikely(r->mode == SEND_SYNC)) {
 		core_sync_begin(r);
 		rc = LOWER(t, core_lower->f.Issend(r->buf, r->count, lt, r->peer, r->tag, c->lower, &lower));
@@ -170,13 +170,13 @@ int core_post_send(volatile struct mana_thread *t, struct core_request *r)
 		else
 			core_count(core_sent, c, r->peer, 1);
 	} else {
-		rc = LOWER(t, core_lower->f.Isend(r->buf, r->count, lt, r->peer, r->tag, c->lower, &lower));
+		rc = LOWER(t, core_lower->p.isend(r->buf, r->count, lt, r->peer, r->tag, c->lower, &lower));
 		if (likely(!rc))
 			core_count_sent(c, r->peer, r->tag);
 	}
 	if (unlikely(rc))
 		return rc;
-	r->lower = core_native(lower);
+	r->lower = lower;
 	if (unlikely(!r->lower))
 		core_request_complete(r, &ok);
 	return MPI_SUCCESS;
@@ -194,7 +194,7 @@ int core_post_recv(volatile struct mana_thread *t, struct core_request *r)
 		return done_noproc(t, r);
 	d = core_drained_take(c, r->peer, r->tag);
 	if (unlikely(d)) {
-		rc = core_drained_deliver(t, c, d, r->buf, r->count, r->type, &r->st);
+		rc = core_drained_deliver(t, c, d, r->buf, r->count, core_request_type(r), &r->st);
 		if (rc && !r->st.error)
 			return rc; /* an argument was wrong: nothing has been received */
 		r->state = REQ_DONE;
@@ -202,23 +202,46 @@ int core_post_recv(volatile struct mana_thread *t, struct core_request *r)
 			core_request_unref(r);
 		return MPI_SUCCESS;
 	}
-	lt = core_type_lower(r->type);
+	lt = core_type_lower(core_request_type(r));
 	return LOWER(t, core_lower->f.Irecv(r->buf, r->count, lt, r->peer, r->tag, c->lower, &r->lower));
 }
 
-/* A send as a request, begun. */
+/* A synchronous send, begun. */
 INLINE int request_send(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag,
-                        struct core_comm *c, int mode, struct core_request **out)
+                        struct core_comm *c, struct core_request **out)
 {
 	struct core_request *r = core_request_p2p(REQ_SEND, (void *)buf, n, type, dst, tag, c);
 	int rc;
 
-	r->mode = mode;
+	r->mode = SEND_SYNC;
 	rc = core_post_send(t, r);
 	if (unlikely(rc))
 		core_request_drop(r);
 	*out = r;
 	return rc;
+}
+
+/* A send that needs no request of its own if it is over at once. */
+INLINE int send_now(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag,
+                    struct core_comm *c, int mode, struct core_request **out)
+{
+	MPI_Request lower = 0;
+	int rc;
+
+	*out = &core_over;
+	if (unlikely(dst == MPI_PROC_NULL))
+		return core_noproc(t, REQ_SEND, buf, n, type, tag, c);
+	if (mode == SEND_BUFFERED)
+		return core_bsend(t, buf, n, type, dst, tag, c);
+	rc = LOWER(t, core_lower->p.isend(buf, n, core_type_lower(type), dst, tag, c->lower, &lower));
+	if (unlikely(rc))
+		return rc;
+	core_count_sent(c, dst, tag);
+	if (unlikely(lower)) {
+		*out = core_request_p2p(REQ_SEND, (void *)buf, n, type, dst, tag, c);
+		(*out)->lower = lower;
+	}
+	return MPI_SUCCESS;
 }
 
 INLINE int isend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, int mode,
@@ -233,7 +256,10 @@ INLINE int isend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int t
 		LEAVE(MPI_ERR_COMM);
 	if (unlikely((unsigned)dst >= (unsigned)core_npeers(c) && dst != MPI_PROC_NULL))
 		LEAVE(MPI_ERR_RANK);
-	rc = request_send(self_, buf, n, type, dst, tag, c, mode, &r);
+	if (mode == SEND_SYNC)
+		rc = request_send(self_, buf, n, type, dst, tag, c, &r);
+	else
+		rc = send_now(self_, buf, n, type, dst, tag, c, mode, &r);
 	if (unlikely(rc))
 		LEAVE(rc);
 	*out = core_request_handle(r);
@@ -267,7 +293,7 @@ int core_Ssend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag
 		LEAVE(MPI_ERR_COMM);
 	if (unlikely((unsigned)dst >= (unsigned)core_npeers(c)))
 		LEAVE(dst == MPI_PROC_NULL ? core_noproc(self_, REQ_SEND, buf, n, type, tag, c) : MPI_ERR_RANK);
-	rc = request_send(self_, buf, n, type, dst, tag, c, SEND_SYNC, &r);
+	rc = request_send(self_, buf, n, type, dst, tag, c, &r);
 	if (unlikely(rc))
 		LEAVE(rc);
 	core_request_wait(self_, r, seq_, 0);
@@ -285,6 +311,7 @@ int core_Irecv(void *buf, MPI_Count n, MPI_Datatype type, int src, int tag, MPI_
 {
 	ENTER();
 	struct core_comm *c = core_comm_of(comm);
+	MPI_Request lower = 0;
 	struct core_request *r;
 	int rc;
 
@@ -292,11 +319,19 @@ int core_Irecv(void *buf, MPI_Count n, MPI_Datatype type, int src, int tag, MPI_
 		LEAVE(MPI_ERR_COMM);
 	if (unlikely(!core_source_ok(c, src) && src != MPI_PROC_NULL))
 		LEAVE(MPI_ERR_RANK);
-	r = core_request_p2p(REQ_RECV, buf, n, type, src, tag, c);
-	rc = core_post_recv(self_, r);
-	if (unlikely(rc)) {
-		core_request_drop(r);
-		LEAVE(rc);
+	if (unlikely(core_ndrained || src == MPI_PROC_NULL)) {
+		r = core_request_p2p(REQ_RECV, buf, n, type, src, tag, c);
+		rc = core_post_recv(self_, r);
+		if (unlikely(rc)) {
+			core_request_drop(r);
+			LEAVE(rc);
+		}
+	} else {
+		rc = LOWER(self_, core_lower->f.Irecv(buf, n, core_type_lower(type), src, tag, c->lower, &lower));
+		if (unlikely(rc))
+			LEAVE(rc);
+		r = core_request_p2p(REQ_RECV, buf, n, type, src, tag, c);
+		r->lower = lower;
 	}
 	*out = core_request_handle(r);
 	LEAVE(MPI_SUCCESS);

@@ -43,6 +43,7 @@ HIDDEN extern uint64_t core_ndrained;               /* messages in all queues */
 HIDDEN extern struct core_request *core_request_pool; /* free list, linked by next_free */
 HIDDEN extern struct core_request *core_orphans;    /* freed but active requests and buffered sends, by next */
 HIDDEN extern uint64_t core_request_seq;
+HIDDEN extern struct core_request core_over; /* stands for all sends that were over when they had begun */
 
 static inline int core_threaded(void)
 {
@@ -193,12 +194,14 @@ static inline struct core_request *core_request_alloc(int kind)
 	r->persistent = r->mode = r->freed = r->cancel = 0;
 	r->lower = 0;
 	r->comm = 0;
-	r->type = MPI_BYTE;
+	r->type = (uint32_t)VID(MPI_BYTE);
 	return r;
 }
 
 static inline void core_request_recycle(struct core_request *r)
 {
+	if (r == &core_over)
+		return;
 	r->live = 0;
 	r->state = REQ_INACTIVE;
 	if (unlikely(r->kind > REQ_RECV)) {
@@ -231,7 +234,7 @@ static inline struct core_request *core_request_p2p(int kind, void *buf, MPI_Cou
 
 	r->buf = buf;
 	r->count = n;
-	r->type = t;
+	r->type = (uint32_t)VID(t);
 	r->peer = peer;
 	r->tag = tag;
 	r->comm = c;
@@ -249,21 +252,15 @@ static inline struct core_request *core_request_of(MPI_Request h)
 	return likely(r && r->live) ? r : 0;
 }
 
-/* What a native request that a nonblocking call returned means: 0 for one complete at once. */
-static inline MPI_Request core_native(MPI_Request lower)
-{
-	return unlikely(lower == MPI_REQUEST_NULL) ? 0 : lower;
-}
-
 HIDDEN void core_bsend_done(struct core_request *r);   /* core_bsend.c */
 HIDDEN int core_grequest_free(struct core_request *r); /* core_grequest.c */
 
 /* Drops what r refers to. */
 static inline void core_request_unref(struct core_request *r)
 {
-	if (unlikely(VID(r->type) >= VID_BASE))
-		core_type_unref(r->type);
-	r->type = MPI_BYTE;
+	if (unlikely(r->type >= VID_BASE))
+		core_type_unref(core_request_type(r));
+	r->type = (uint32_t)VID(MPI_BYTE);
 	if (unlikely(r->comm && r->comm != &core_world && r->comm != &core_self))
 		core_comm_unref(r->comm);
 	r->comm = 0;

@@ -62,7 +62,7 @@ static int send_all(volatile struct mana_thread *t, struct core_request *r)
 {
 	static const struct mana_status ok;
 	struct part *p = r->aux;
-	MPI_Datatype lt = core_type_lower(r->type);
+	MPI_Datatype lt = core_type_lower(core_request_type(r));
 	MPI_Count size = 0, position = sizeof(p->h), n = p->count * p->partitions;
 	MPI_Comm c = core_private;
 	char *data;
@@ -116,7 +116,7 @@ static void receive(volatile struct mana_thread *t, struct core_request *r)
 		return;
 	d->bytes -= (int64_t)sizeof(p->h);
 	memmove(d->data, d->data + sizeof(p->h), (size_t)d->bytes);
-	int rc = core_drained_deliver(t, 0, d, r->buf, p->count * p->partitions, r->type, &st);
+	int rc = core_drained_deliver(t, 0, d, r->buf, p->count * p->partitions, core_request_type(r), &st);
 	if (rc && !st.error)
 		st.error = rc;
 	core_request_complete(r, &st);

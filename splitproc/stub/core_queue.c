@@ -184,14 +184,12 @@ static int deliver_below(const struct mana_lower *l, const struct delivery *x, s
 
 	if (rc)
 		return rc;
-	rc = l->f.Isend(x->d->data, x->sn, x->st, x->me, x->tag, core_private, &q[1]);
+	rc = l->p.isend(x->d->data, x->sn, x->st, x->me, x->tag, core_private, &q[1]);
 	if (rc) {
 		l->f.Cancel(&q[0]);
 		l->f.Request_free(&q[0]);
 		return rc;
 	}
-	if (q[1] == MPI_REQUEST_NULL)
-		q[1] = 0;
 	do
 		rc = l->p.wait(2, q, MANA_WAIT_ALL, mana_ctl->intr, &ndone, which, done);
 	while (rc == MANA_INTERRUPTED);

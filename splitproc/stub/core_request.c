@@ -10,6 +10,9 @@
 uint32_t core_p2p_spin;
 struct core_request *core_request_pool, *core_orphans;
 uint64_t core_request_seq;
+struct core_request core_over = {
+	.kind = REQ_SEND, .state = REQ_DONE, .live = 1, .st = {.source = MPI_ANY_SOURCE, .tag = MPI_ANY_TAG},
+};
 MPI_Comm core_failed_comm;
 
 #define POOL_STEP 64

@@ -24,15 +24,13 @@ static int exchange_below(const struct mana_lower *l, struct exchange *x, MPI_Co
 
 	if (rc)
 		return rc;
-	rc = l->f.Isend(x->sbuf, x->sn, x->st, x->dst, x->stag, c, &x->q[1]);
+	rc = l->p.isend(x->sbuf, x->sn, x->st, x->dst, x->stag, c, &x->q[1]);
 	if (rc) {
 		l->f.Cancel(&x->q[0]);
 		l->f.Request_free(&x->q[0]);
 		return rc;
 	}
 	x->posted = 2;
-	if (unlikely(x->q[1] == MPI_REQUEST_NULL))
-		x->q[1] = 0;
 	rc = l->p.wait(1, &x->q[0], MANA_WAIT_ALL, seq, &ndone, &which, &x->done[0]);
 	if (x->q[1] && rc != MANA_INTERRUPTED)
 		rest = l->p.wait(1, &x->q[1], MANA_WAIT_ALL, seq, &ndone, &which, &x->done[1]);

@@ -147,6 +147,40 @@ static void empty_status(void)
 	CHECK(st.MPI_SOURCE == MPI_PROC_NULL && st.MPI_TAG == MPI_ANY_TAG, "status of MPI_PROC_NULL");
 }
 
+/*
+ * Of two receives one fails at once, its message being too long; that of the other comes later. Odd ranks send it
+ * while even ones wait. The failure is told all the same, with and without statuses.
+ */
+static void truncated(long k)
+{
+	int two[2] = {1, 2}, one = me, a[2] = {0, 0}, got = -1, class, rc;
+	MPI_Request rq[2];
+	MPI_Status st[2];
+
+	MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+	MPI_Irecv(a, 1, MPI_INT, left, 700, MPI_COMM_WORLD, &rq[0]);
+	MPI_Irecv(&got, 1, MPI_INT, left, 701, MPI_COMM_WORLD, &rq[1]);
+	MPI_Send(two, 2, MPI_INT, right, 700, MPI_COMM_WORLD);
+	if (me % 2) {
+		usleep(1000);
+		MPI_Send(&one, 1, MPI_INT, right, 701, MPI_COMM_WORLD);
+	}
+	memset(st, 0, sizeof st);
+	rc = MPI_Waitall(2, rq, k % 2 ? st : MPI_STATUSES_IGNORE);
+	MPI_Error_class(rc, &class);
+	CHECK(class == MPI_ERR_IN_STATUS, "Waitall with a message too long: error class %d", class);
+	if (k % 2) {
+		MPI_Error_class(st[0].MPI_ERROR, &class);
+		CHECK(class == MPI_ERR_TRUNCATE, "error class %d in the status", class);
+	}
+	if (rq[1] != MPI_REQUEST_NULL)
+		MPI_Wait(&rq[1], MPI_STATUS_IGNORE);
+	CHECK(got == left && a[1] == 0, "received %d from %d, and %d beyond the buffer", got, left, a[1]);
+	if (me % 2 == 0)
+		MPI_Send(&one, 1, MPI_INT, right, 701, MPI_COMM_WORLD);
+	MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_ARE_FATAL);
+}
+
 int main(int argc, char **argv)
 {
 	MPI_Request rq[2 * N];
@@ -169,6 +203,7 @@ int main(int argc, char **argv)
 		mix(in, sizeof in);
 		cancelled();
 		freed(k);
+		truncated(k);
 		empty_status();
 		end_step(k);
 	}

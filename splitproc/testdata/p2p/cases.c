@@ -549,7 +549,8 @@ static void bad_arguments(void)
 	EQ(core_Request_free(&null), MPI_ERR_REQUEST);
 	EQ(core_Start(&null), MPI_ERR_REQUEST);
 	EQ(core_sent[1], 0);
-	EQ(core_Isend(&v, 1, MPI_INT, 1, 1, WORLD, &q), 0);
+	say(&core_world, 1, 1, 1);
+	EQ(core_Irecv(&v, 1, MPI_INT, 1, 1, WORLD, &q), 0);
 	MPI_Request again = q;
 	EQ(core_Wait(&q, 0), 0);
 	EQ(core_Wait(&again, 0), MPI_ERR_REQUEST); /* a stale handle */
@@ -627,6 +628,47 @@ static void buffered(void)
 	EQ((long)addr, (long)space);
 	EQ(size, sizeof(space));
 	EQ(core_Bsend(v, 1, MPI_INT, 1, 1, WORLD), MPI_ERR_BUFFER);
+}
+
+/* A send that the library completes at once takes no request, and can still be asked about in every way. */
+static void sends_over_at_once(void)
+{
+	MPI_Request q[6], persistent, *h = q;
+	MPI_Status st[6];
+	int v = 1, flag = 0, index;
+
+	for (int i = 0; i < 6; i++)
+		EQ(core_Isend(&v, 1, GAP, 2, i, DUP, &q[i]), 0);
+	EQ(core_sent[2], 6);
+	EQ(dup_comm.refs, 1);
+	EQ(gap_type.refs, 1);
+	drain_and_restart();
+	EQ(core_Request_free(h++), 0);
+	EQ(core_Cancel(h), 0);
+	EQ(core_Wait(h++, st), 0);
+	want(st, ANY, NOTAG, 0);
+	EQ(st->MPI_internal[0], 0);
+	EQ(core_Waitany(4, h, &index, st), 0);
+	EQ(index, 0);
+	EQ(core_Irecv(&v, 1, MPI_INT, 1, 3, WORLD, h), 0);
+	EQ(core_Testall(4, h, &flag, st), 0);
+	EQ(flag, 0);
+	EQ((long)(h[1] == MPI_REQUEST_NULL), 0); /* a test that fails ends none */
+	say(&core_world, 1, 3, 7);
+	h[2] = MPI_REQUEST_NULL;
+	EQ(core_Waitall(4, h, st), 0);
+	want(&st[0], 1, 3, 1);
+	for (int i = 1; i < 4; i++)
+		want(&st[i], ANY, NOTAG, 0);
+	for (int i = 0; i < 6; i++)
+		EQ((long)q[i], (long)MPI_REQUEST_NULL);
+	EQ(core_Send_init(&v, 1, MPI_INT, 2, 1, WORLD, &persistent), 0);
+	for (int i = 0; i < 2; i++) {
+		EQ(core_Start(&persistent), 0);
+		EQ(core_Waitall(1, &persistent, MPI_STATUSES_IGNORE), 0);
+	}
+	EQ(core_sent[2], 8);
+	EQ(core_Request_free(&persistent), 0);
 }
 
 static void freed_requests(void)
@@ -928,7 +970,7 @@ static const struct {
 	CASE(drained_into_gaps), CASE(checkpoint_in_recv), CASE(message_meets_posted_recv_in_drain),
 	CASE(checkpoint_in_probe), CASE(checkpoint_in_send), CASE(reposted_in_order), CASE(waitall_half_done),
 	CASE(waitall_errors), CASE(waitall_ignored_errors), CASE(many_requests), CASE(tests), CASE(persistent), CASE(cancel), CASE(proc_null),
-	CASE(bad_arguments), CASE(matched_messages_survive), CASE(buffered), CASE(freed_requests),
+	CASE(bad_arguments), CASE(matched_messages_survive), CASE(buffered), CASE(sends_over_at_once), CASE(freed_requests),
 	CASE(sendrecv_interrupted), CASE(isendrecv), CASE(self_messages), CASE(intercommunicator), CASE(generalized),
 	CASE(ssend_to_self), CASE(ssend_received_before), CASE(ssend_to_peer), CASE(checkpoint_in_ssend),
 	CASE(ssend_persistent_and_freed), CASE(elements),

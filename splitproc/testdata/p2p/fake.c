@@ -259,7 +259,7 @@ static int f_Irecv(void *buf, MPI_Count n, MPI_Datatype t, int src, int tag, MPI
 	return 0;
 }
 
-static int f_Isend(const void *buf, MPI_Count n, MPI_Datatype t, int dst, int tag, MPI_Comm c, MPI_Request *q)
+static int f_Issend(const void *buf, MPI_Count n, MPI_Datatype t, int dst, int tag, MPI_Comm c, MPI_Request *q)
 {
 	struct native *r;
 	int bytes = n * (t == MPI_BYTE || t == MPI_PACKED ? 1 : 4);
@@ -376,6 +376,16 @@ static int nobody(MPI_Count n, MPI_Datatype t, int tag, int receives)
 	return tag < 0 && !(receives && tag == MPI_ANY_TAG) ? MPI_ERR_TAG : 0;
 }
 
+/* What is not held is over at once. */
+static int p_isend(const void *buf, MPI_Count n, MPI_Datatype t, int dst, int tag, MPI_Comm c, MPI_Request *q)
+{
+	int rc = f_Issend(buf, n, t, dst, tag, c, q);
+
+	if (!rc)
+		reap(q, 0);
+	return rc;
+}
+
 static int p_send(const void *buf, MPI_Count n, MPI_Datatype t, int dst, int tag, MPI_Comm c, uint32_t seq,
                   MPI_Request *q)
 {
@@ -383,7 +393,7 @@ static int p_send(const void *buf, MPI_Count n, MPI_Datatype t, int dst, int tag
 
 	if (dst == MPI_PROC_NULL)
 		return nobody(n, t, tag, 0);
-	rc = f_Isend(buf, n, t, dst, tag, c, q);
+	rc = p_isend(buf, n, t, dst, tag, c, q);
 	return rc ? rc : p_wait(1, q, MANA_WAIT_ALL, seq, &ndone, &which, 0);
 }
 
@@ -553,9 +563,9 @@ static int f_Allreduce(const void *s, void *r, MPI_Count n, MPI_Datatype t, MPI_
 }
 
 static struct mana_lower lower = {
-	.p = {.send = p_send, .recv = p_recv, .wait = p_wait, .test = p_test, .probe = p_probe, .iprobe = p_iprobe,
+	.p = {.isend = p_isend, .send = p_send, .recv = p_recv, .wait = p_wait, .test = p_test, .probe = p_probe, .iprobe = p_iprobe,
 	      .improbe = p_improbe, .mprobe = p_mprobe, .mrecv = p_mrecv, .elements = p_elements},
-	.f = {.Irecv = f_Irecv, .Isend = f_Isend, .Issend = f_Isend, .Imrecv = f_Imrecv, .Cancel = f_Cancel,
+	.f = {.Irecv = f_Irecv, .Issend = f_Issend, .Imrecv = f_Imrecv, .Cancel = f_Cancel,
 	      .Request_free = f_Request_free, .Pack = f_Pack, .Pack_size = f_Pack_size, .Alltoall = f_Alltoall,
 	      .Alltoallv = f_Alltoallv, .Allreduce = f_Allreduce},
 };
@@ -622,6 +632,7 @@ void fake_init(void)
 		core_predefined[i] = (struct core_predefined){
 			.e.size = core_type_size(HANDLE(MPI_Datatype, CORE_FIRST_PREDEFINED + i)),
 			.valid = CORE_FIRST_PREDEFINED + i != (int)VID(MPI_DATATYPE_NULL)};
+	core_over.vid = core_table_add(&core_requests, &core_over);
 	core_lower = &lower;
 	new_lower();
 }
