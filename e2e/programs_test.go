@@ -66,6 +66,7 @@ var loops = []program{
 	{name: "pending", steps: 5},
 	{name: "inflight", steps: 20},
 	{name: "icoll", steps: 30},
+	{name: "pcoll", steps: 30},
 	{name: "multi", steps: 50},
 	{name: "topology", steps: 20},
 	{name: "intercomm", steps: 20},

@@ -168,8 +168,9 @@ func collPersistent(b *bytes.Buffer, f *Function) {
 	lines(b, "\t", c.pre)
 	fmt.Fprintf(b, "\tr_->state = REQ_ACTIVE;\n\tint rc = LOWER(self_, core_lower->f.%s(%s));\n\tLEAVE(coll_started(r_, rc));\n}\n\n", post, strings.Join(c.args, ", "))
 
-	fmt.Fprintf(b, "int core_%s(%s)\n{\n%s\t(void)info;\n\tENTER_LOCAL();\n", f.Name, cParams(f.Params, ownType), collComm)
-	fmt.Fprintf(b, "\tstruct core_request *r_ = core_request_new(REQ_COLL, c_);\n\tstruct args_%s *a_ = coll_attach(r_, sizeof *a_);\n", f.Name)
+	fmt.Fprintf(b, "int core_%s(%s)\n{\n%s\t(void)info;\n\tstruct core_comm *lane_;\n\tint rc_ = core_lane_take(c_, &lane_);\n"+
+		"\tif (unlikely(rc_))\n\t\treturn rc_;\n\tENTER_LOCAL();\n", f.Name, cParams(f.Params, ownType), collComm)
+	fmt.Fprintf(b, "\tstruct core_request *r_ = core_request_new(REQ_COLL, lane_);\n\tstruct args_%s *a_ = coll_attach(r_, sizeof *a_);\n", f.Name)
 	var scalar []string
 	op := "MPI_OP_NULL"
 	for _, p := range args {

@@ -93,6 +93,8 @@ struct core_comm {
 	char name[128];
 	struct core_buffer *buffer; /* of MPI_Comm_attach_buffer (core_bsend.c) */
 	int freed; /* MPI_Comm_free was called: lower is gone, requests still refer to it */
+	struct core_comm **lanes, *lane_of; /* duplicates for persistent collectives (core_lane.c), and whose one is */
+	int nlanes, busy;                   /* of one: has a request here */
 	struct core_drained *drained, **drained_tail; /* messages in upper-half memory, in order (core_p2p.h) */
 };
 

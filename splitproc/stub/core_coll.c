@@ -9,6 +9,8 @@ static void release(struct core_request *r)
 	struct coll *a = r->aux;
 
 	r->release = 0;
+	if (r->start)
+		core_lane_leave(r->comm);
 	core_op_unref(a->op);
 	for (int i = 0; i < 2; i++) {
 		core_type_unref(a->scalar[i]);

@@ -64,6 +64,7 @@ void core_comm_unref(struct core_comm *c)
 	core_table_del(&core_comms, c->vid);
 	core_free(c->world);
 	core_free(c->remote_world);
+	core_free(c->lanes);
 	core_topo_drop(c->topo);
 	core_info_drop(c->info);
 	core_free(c->buffer); /* no request charged to it is left: each holds a reference to c */
@@ -111,6 +112,13 @@ static int free_lower(struct core_comm *c, volatile struct mana_clock *k)
 	LEAVE(rc);
 }
 
+int core_comm_end(struct core_comm *c)
+{
+	volatile struct mana_thread *t = core_self_thread();
+	t->state = MANA_IN;
+	return free_lower(c, members_clock(c));
+}
+
 int core_Comm_free(MPI_Comm *comm)
 {
 	struct core_comm *c = core_comm_of(*comm);
@@ -120,9 +128,8 @@ int core_Comm_free(MPI_Comm *comm)
 	if (rc != MPI_SUCCESS)
 		return rc;
 	*comm = MPI_COMM_NULL;
-	volatile struct mana_thread *t = core_self_thread();
-	t->state = MANA_IN;
-	return free_lower(c, members_clock(c));
+	rc = core_lanes_free(c);
+	return rc == MPI_SUCCESS ? core_comm_end(c) : rc;
 }
 
 int core_Comm_disconnect(MPI_Comm *comm)

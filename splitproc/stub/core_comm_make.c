@@ -52,7 +52,7 @@ static MPI_Comm handle_of(const struct core_comm *c)
 }
 
 /* Same members, same topology; hints are the caller's. */
-static int dup_lower(struct core_comm *p, const struct core_info *hints, struct core_comm **out)
+int core_comm_twin(struct core_comm *p, const struct core_info *hints, struct core_comm **out)
 {
 	MPI_Comm lower = MPI_COMM_NULL;
 	ENTER_COLL(p);
@@ -74,7 +74,7 @@ static int dup(MPI_Comm comm, const struct core_info *info, MPI_Comm *newcomm)
 	*newcomm = MPI_COMM_NULL;
 	if (!p)
 		return MPI_ERR_COMM;
-	int rc = dup_lower(p, info, &c);
+	int rc = core_comm_twin(p, info, &c);
 	if (rc != MPI_SUCCESS)
 		return rc;
 	*newcomm = COMM_HANDLE(c);

@@ -133,6 +133,12 @@ HIDDEN int core_comm_members(volatile struct mana_thread *t, MPI_Comm lower, int
 HIDDEN int core_comm_child(volatile struct mana_thread *t, struct core_comm *parent, MPI_Comm lower,
                            uint64_t seed, struct core_comm **out);
 #define COMM_HANDLE(c) HANDLE(MPI_Comm, (c)->vid)
+/* A duplicate with the same topology and no attributes; collective. */
+HIDDEN int core_comm_twin(struct core_comm *p, const struct core_info *hints, struct core_comm **out);
+/* What MPI_Comm_free does when the attributes are gone. */
+HIDDEN int core_comm_end(struct core_comm *c);
+/* Before p is freed: its lanes (core_lane.c) are. */
+HIDDEN int core_lanes_free(struct core_comm *p);
 HIDDEN struct core_topo *core_topo_copy(const struct core_topo *t);
 HIDDEN void core_topo_drop(struct core_topo *t);
 /* Puts the topology on a plain lower communicator: *lower is replaced. */

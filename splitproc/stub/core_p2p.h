@@ -292,7 +292,7 @@ static inline __attribute__((always_inline)) void core_request_complete(struct c
 			core_sync_end(r);
 	}
 	if (unlikely(st->error && r->comm))
-		core_failed_comm = (MPI_Comm)(uintptr_t)r->comm->vid;
+		core_failed_comm = (MPI_Comm)(uintptr_t)(r->comm->lane_of ? r->comm->lane_of : r->comm)->vid;
 	if (r->persistent)
 		return;
 	if (unlikely(r->kind > REQ_RECV && r->release))

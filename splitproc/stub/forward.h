@@ -45,6 +45,10 @@ struct coll {
 	MPI_Datatype *scratch[2]; /* lower handles, the adapter's until the operation is over */
 };
 
+/* The communicator that a persistent collective over p runs on, until core_lane_leave; collective. */
+HIDDEN int core_lane_take(struct core_comm *p, struct core_comm **lane);
+HIDDEN void core_lane_leave(struct core_comm *lane);
+
 HIDDEN void *coll_attach(struct core_request *r, size_t size);
 HIDDEN void coll_keep(struct coll *a, MPI_Datatype first, MPI_Datatype second, MPI_Op op);
 HIDDEN MPI_Datatype *coll_keep_types(struct coll *a, int which, const MPI_Datatype *types, int n);

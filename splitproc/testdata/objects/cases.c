@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "fake.h"
+#include "forward.h"
 
 /* ---- groups, against sets of bits ---- */
 
@@ -532,13 +533,46 @@ static void errors(void)
 	EQ(core_Add_error_string(MPI_ERR_TAG, "x"), MPI_ERR_ARG);
 }
 
+/* Lanes are used again when all members have freed what ran there, and end with their communicator. */
+static void lanes(void)
+{
+	struct core_comm *c, *a, *b, *again;
+	MPI_Comm h;
+	fake_init(2);
+	OK(core_Comm_dup(MPI_COMM_WORLD, &h));
+	c = core_comm_of(h);
+	int before = native_comms;
+	OK(core_lane_take(c, &a));
+	OK(core_lane_take(c, &b));
+	EQ(native_comms, before + 2);
+	EQ(a != b && a != c && b->lane_of == c, 1);
+	core_lane_leave(a);
+	core_lane_leave(b);
+	peers_use[0] = 255;
+	OK(core_lane_take(c, &again));
+	EQ(again == b, 1);
+	peers_use[0] = 0;
+	OK(core_lane_take(c, &again));
+	EQ(again == a, 1);
+	EQ(native_comms, before + 2);
+	fake_restart(2);
+	EQ(native_comms, 4); /* the private one, c and both lanes */
+	core_lane_leave(b);
+	OK(core_Comm_free(&h));
+	EQ(native_comms, 2); /* a's request still needs it */
+	EQ(a->lane_of == 0 && a->lower != MPI_COMM_NULL, 1);
+	before = native_comms;
+	OK(core_lane_take(&core_self, &a));
+	EQ(a == &core_self && native_comms == before, 1);
+}
+
 #define CASE(f) {#f, f}
 static const struct {
 	const char *name;
 	void (*run)(void);
 } cases[] = {
 	CASE(groups), CASE(infos), CASE(attributes), CASE(contents), CASE(type_attributes), CASE(operations),
-	CASE(cart), CASE(gids), CASE(communicators), CASE(errors),
+	CASE(cart), CASE(gids), CASE(communicators), CASE(lanes), CASE(errors),
 };
 
 int main(int argc, char **argv)

@@ -26,6 +26,7 @@
 extern int (*color_of)(int rank), (*key_of)(int rank);
 extern int native_comms, native_types, native_ops; /* that live in the lower half */
 extern int types_made;
+extern unsigned char peers_use[8]; /* 255: a peer still has a request on that lane */
 void fake_init(int rank); /* MPI_Init as that rank */
 void fake_restart(int native_rank); /* a new lower half, in which this process has another rank */
 
