@@ -43,23 +43,37 @@ static int send(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int ta
 	return rc;
 }
 
-static int recv(void *buf, MPI_Count n, MPI_Datatype type, int src, int tag, MPI_Comm comm, uint32_t seq,
-                MPI_Request *req, struct mana_status *st)
+static inline int begin_recv(void *buf, MPI_Count n, MPI_Datatype type, int src, int tag, MPI_Comm comm, native_Request *r)
 {
 	native_Datatype t = native_type(type);
 	native_Comm c = native_comm(comm);
+	src = native_rank(src);
+	tag = native_tag(tag);
+	if (__builtin_expect(native_fits(n), 1))
+		return native_err(native.Irecv(native_buf(buf), (int)n, t, src, tag, c, r));
+	if (native.Irecv_c)
+		return native_err(native.Irecv_c(native_buf(buf), n, t, src, tag, c, r));
+	return MPI_ERR_COUNT;
+}
+
+static int irecv(void *buf, MPI_Count n, MPI_Datatype type, int src, int tag, MPI_Comm comm, MPI_Request *req)
+{
+	native_Request r;
+	int rc = begin_recv(buf, n, type, src, tag, comm, &r);
+	if (__builtin_expect(!rc, 1))
+		*req = native_request_out(r);
+	return rc;
+}
+
+static int recv(void *buf, MPI_Count n, MPI_Datatype type, int src, int tag, MPI_Comm comm, uint32_t seq,
+                MPI_Request *req, struct mana_status *st)
+{
 	native_Status status;
 	native_Request r;
-	int rc;
+	int rc = begin_recv(buf, n, type, src, tag, comm, &r);
 	*req = 0;
-	if (__builtin_expect(native_fits(n), 1))
-		rc = native.Irecv(native_buf(buf), (int)n, t, native_rank(src), native_tag(tag), c, &r);
-	else if (native.Irecv_c)
-		rc = native.Irecv_c(native_buf(buf), n, t, native_rank(src), native_tag(tag), c, &r);
-	else
-		return MPI_ERR_COUNT;
 	if (rc)
-		return native_err(rc);
+		return rc;
 	rc = finish(&r, seq, &status);
 	if (rc == MANA_INTERRUPTED)
 		*req = native_request_out(r);
@@ -144,6 +158,7 @@ static int mrecv(void *buf, MPI_Count n, MPI_Datatype type, MPI_Message *m, stru
 
 const struct mana_prims adapter_prims = {
 	.isend = isend,
+	.irecv = irecv,
 	.send = send,
 	.recv = recv,
 	.wait = adapter_wait,

@@ -4,7 +4,7 @@
  * until it is complete. When a checkpoint interrupts it, the operation becomes
  * an ordinary request of the core, which survives whatever happens next.
  */
-#include "core_p2p.h"
+#include "core_begin.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -203,7 +203,7 @@ int core_post_recv(volatile struct mana_thread *t, struct core_request *r)
 		return MPI_SUCCESS;
 	}
 	lt = core_type_lower(core_request_type(r));
-	return LOWER(t, core_lower->f.Irecv(r->buf, r->count, lt, r->peer, r->tag, c->lower, &r->lower));
+	return LOWER(t, core_lower->p.irecv(r->buf, r->count, lt, r->peer, r->tag, c->lower, &r->lower));
 }
 
 /* A synchronous send, begun. */
@@ -221,64 +221,47 @@ INLINE int request_send(volatile struct mana_thread *t, const void *buf, MPI_Cou
 	return rc;
 }
 
-/* A send that needs no request of its own if it is over at once. */
-INLINE int send_now(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag,
-                    struct core_comm *c, int mode, struct core_request **out)
+int core_isend_unusual(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag,
+                       struct core_comm *c, MPI_Request *out)
 {
-	MPI_Request lower = 0;
-	int rc;
-
-	*out = &core_over;
-	if (unlikely(dst == MPI_PROC_NULL))
-		return core_noproc(t, REQ_SEND, buf, n, type, tag, c);
-	if (mode == SEND_BUFFERED)
-		return core_bsend(t, buf, n, type, dst, tag, c);
-	rc = LOWER(t, core_lower->p.isend(buf, n, core_type_lower(type), dst, tag, c->lower, &lower));
-	if (unlikely(rc))
-		return rc;
-	core_count_sent(c, dst, tag);
-	if (unlikely(lower)) {
-		*out = core_request_p2p(REQ_SEND, (void *)buf, n, type, dst, tag, c);
-		(*out)->lower = lower;
-	}
-	return MPI_SUCCESS;
+	if (!c)
+		return MPI_ERR_COMM;
+	*out = core_request_handle(&core_over);
+	return dst == MPI_PROC_NULL ? core_noproc(t, REQ_SEND, buf, n, type, tag, c) : MPI_ERR_RANK;
 }
 
-INLINE int isend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, int mode,
-                 MPI_Request *out)
+MPI_Request core_isend_request(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, struct core_comm *c,
+                               MPI_Request lower)
+{
+	struct core_request *r = core_request_p2p(REQ_SEND, (void *)buf, n, type, dst, tag, c);
+
+	r->lower = lower;
+	return core_request_handle(r);
+}
+
+int core_Isend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, MPI_Request *out)
+{
+	return core_begin_Isend(buf, n, type, dst, tag, comm, out);
+}
+
+int core_Irsend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, MPI_Request *out)
+{
+	return core_Isend(buf, n, type, dst, tag, comm, out);
+}
+
+int core_Issend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, MPI_Request *out)
 {
 	ENTER();
 	struct core_comm *c = core_comm_of(comm);
 	struct core_request *r;
 	int rc;
 
-	if (unlikely(!c))
-		LEAVE(MPI_ERR_COMM);
-	if (unlikely((unsigned)dst >= (unsigned)core_npeers(c) && dst != MPI_PROC_NULL))
-		LEAVE(MPI_ERR_RANK);
-	if (mode == SEND_SYNC)
-		rc = request_send(self_, buf, n, type, dst, tag, c, &r);
-	else
-		rc = send_now(self_, buf, n, type, dst, tag, c, mode, &r);
-	if (unlikely(rc))
-		LEAVE(rc);
-	*out = core_request_handle(r);
-	LEAVE(MPI_SUCCESS);
-}
-
-int core_Isend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, MPI_Request *out)
-{
-	return isend(buf, n, type, dst, tag, comm, SEND_STANDARD, out);
-}
-
-int core_Irsend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, MPI_Request *out)
-{
-	return isend(buf, n, type, dst, tag, comm, SEND_STANDARD, out);
-}
-
-int core_Issend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, MPI_Request *out)
-{
-	return isend(buf, n, type, dst, tag, comm, SEND_SYNC, out);
+	if (unlikely(!c || ((unsigned)dst >= (unsigned)core_npeers(c) && dst != MPI_PROC_NULL)))
+		LEAVE(c ? MPI_ERR_RANK : MPI_ERR_COMM);
+	rc = request_send(self_, buf, n, type, dst, tag, c, &r);
+	if (likely(!rc))
+		*out = core_request_handle(r);
+	LEAVE(rc);
 }
 
 /* As a request from the start: it is counted by channel, and a drain may leave it unfinished. */
@@ -304,35 +287,35 @@ int core_Ssend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag
 
 int core_Ibsend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, MPI_Request *out)
 {
-	return isend(buf, n, type, dst, tag, comm, SEND_BUFFERED, out);
+	ENTER();
+	struct core_comm *c = core_comm_of(comm);
+
+	if (unlikely(!c || (unsigned)dst >= (unsigned)core_npeers(c)))
+		LEAVE(core_isend_unusual(self_, buf, n, type, dst, tag, c, out));
+	*out = core_request_handle(&core_over);
+	LEAVE(core_bsend(self_, buf, n, type, dst, tag, c));
+}
+
+int core_irecv_unusual(volatile struct mana_thread *t, void *buf, MPI_Count n, MPI_Datatype type, int src, int tag,
+                       struct core_comm *c, MPI_Request *out)
+{
+	struct core_request *r;
+	int rc;
+
+	if (!c)
+		return MPI_ERR_COMM;
+	if (!core_source_ok(c, src) && src != MPI_PROC_NULL)
+		return MPI_ERR_RANK;
+	r = core_request_p2p(REQ_RECV, buf, n, type, src, tag, c);
+	rc = core_post_recv(t, r);
+	if (rc)
+		core_request_drop(r);
+	else
+		*out = core_request_handle(r);
+	return rc;
 }
 
 int core_Irecv(void *buf, MPI_Count n, MPI_Datatype type, int src, int tag, MPI_Comm comm, MPI_Request *out)
 {
-	ENTER();
-	struct core_comm *c = core_comm_of(comm);
-	MPI_Request lower = 0;
-	struct core_request *r;
-	int rc;
-
-	if (unlikely(!c))
-		LEAVE(MPI_ERR_COMM);
-	if (unlikely(!core_source_ok(c, src) && src != MPI_PROC_NULL))
-		LEAVE(MPI_ERR_RANK);
-	if (unlikely(core_ndrained || src == MPI_PROC_NULL)) {
-		r = core_request_p2p(REQ_RECV, buf, n, type, src, tag, c);
-		rc = core_post_recv(self_, r);
-		if (unlikely(rc)) {
-			core_request_drop(r);
-			LEAVE(rc);
-		}
-	} else {
-		rc = LOWER(self_, core_lower->f.Irecv(buf, n, core_type_lower(type), src, tag, c->lower, &lower));
-		if (unlikely(rc))
-			LEAVE(rc);
-		r = core_request_p2p(REQ_RECV, buf, n, type, src, tag, c);
-		r->lower = lower;
-	}
-	*out = core_request_handle(r);
-	LEAVE(MPI_SUCCESS);
+	return core_begin_Irecv(buf, n, type, src, tag, comm, out);
 }

@@ -180,7 +180,7 @@ static int deliver_below(const struct mana_lower *l, const struct delivery *x, s
 	MPI_Request q[2];
 	struct mana_status done[2] = {{.error = 0}, {.error = 0}};
 	int ndone, which[2];
-	int rc = l->f.Irecv(x->buf, x->rn, x->rt, x->me, x->tag, core_private, &q[0]);
+	int rc = l->p.irecv(x->buf, x->rn, x->rt, x->me, x->tag, core_private, &q[0]);
 
 	if (rc)
 		return rc;

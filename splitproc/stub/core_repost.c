@@ -40,7 +40,7 @@ static void post(volatile struct mana_thread *t, struct core_request *r)
 	if (r->comm->freed)
 		return; /* no message can come any more: all members have freed it, and the drain took in the rest */
 	lt = core_type_lower(core_request_type(r));
-	rc = LOWER(t, core_lower->f.Irecv(r->buf, r->count, lt, r->peer, r->tag, r->comm->lower, &r->lower));
+	rc = LOWER(t, core_lower->p.irecv(r->buf, r->count, lt, r->peer, r->tag, r->comm->lower, &r->lower));
 	if (rc)
 		core_die("cannot post a receive again after the restart (error class %d)", rc);
 	if (r->cancel)

@@ -20,7 +20,7 @@ struct exchange {
 static int exchange_below(const struct mana_lower *l, struct exchange *x, MPI_Comm c, uint32_t seq)
 {
 	int ndone, which, rest = 0;
-	int rc = l->f.Irecv(x->rbuf, x->rn, x->rt, x->src, x->rtag, c, &x->q[0]);
+	int rc = l->p.irecv(x->rbuf, x->rn, x->rt, x->src, x->rtag, c, &x->q[0]);
 
 	if (rc)
 		return rc;

@@ -6,6 +6,7 @@
 #ifndef MANA_FRONT_H
 #define MANA_FRONT_H
 
+#include "core_begin.h"
 #include "core_len.h"
 #include "core_local.h"
 
@@ -14,6 +15,8 @@
 #define core_Comm_size core_local_Comm_size
 #define core_Type_size core_local_Type_size
 #define core_Get_count core_local_Get_count
+#define core_Isend core_begin_Isend
+#define core_Irecv core_begin_Irecv
 #endif
 
 /* The stack copy of an empty array is passed on but never read. */

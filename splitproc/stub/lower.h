@@ -31,9 +31,10 @@ enum mana_wait_mode { MANA_WAIT_ALL, MANA_WAIT_ANY, MANA_WAIT_SOME, MANA_WAIT_OV
 struct mana_prims {
 	/* MPI_Init_thread; sets error handlers of world and self to return, fills in the table's tag_ub and world. */
 	int (*init)(int required, int *provided);
-	/* MPI_Isend. *req = 0 when the library has completed it at once, else the native request. */
+	/* MPI_Isend and MPI_Irecv. A send that the library has completed at once: *req = 0. */
 	int (*isend)(const void *buf, MPI_Count n, MPI_Datatype t, int dst, int tag, MPI_Comm c, MPI_Request *req);
-	/* isend + test loop. *req = 0 when complete, else the native request that goes on. */
+	int (*irecv)(void *buf, MPI_Count n, MPI_Datatype t, int src, int tag, MPI_Comm c, MPI_Request *req);
+	/* The same + test loop. *req = 0 when complete, else the native request that goes on. */
 	int (*send)(const void *buf, MPI_Count n, MPI_Datatype t, int dst, int tag, MPI_Comm c, uint32_t seq,
 	            MPI_Request *req);
 	int (*recv)(void *buf, MPI_Count n, MPI_Datatype t, int src, int tag, MPI_Comm c, uint32_t seq,

@@ -231,7 +231,7 @@ static void none(void *p)
 	(void)p;
 }
 
-static int f_Irecv(void *buf, MPI_Count n, MPI_Datatype t, int src, int tag, MPI_Comm c, MPI_Request *q)
+static int p_irecv(void *buf, MPI_Count n, MPI_Datatype t, int src, int tag, MPI_Comm c, MPI_Request *q)
 {
 	struct native *r;
 	struct message *m;
@@ -404,7 +404,7 @@ static int p_recv(void *buf, MPI_Count n, MPI_Datatype t, int src, int tag, MPI_
 
 	if (src == MPI_PROC_NULL)
 		return nobody(n, t, tag, 1);
-	rc = f_Irecv(buf, n, t, src, tag, c, q);
+	rc = p_irecv(buf, n, t, src, tag, c, q);
 	return rc ? rc : p_wait(1, q, MANA_WAIT_ALL, seq, &ndone, &which, st);
 }
 
@@ -563,9 +563,9 @@ static int f_Allreduce(const void *s, void *r, MPI_Count n, MPI_Datatype t, MPI_
 }
 
 static struct mana_lower lower = {
-	.p = {.isend = p_isend, .send = p_send, .recv = p_recv, .wait = p_wait, .test = p_test, .probe = p_probe, .iprobe = p_iprobe,
+	.p = {.isend = p_isend, .send = p_send, .irecv = p_irecv, .recv = p_recv, .wait = p_wait, .test = p_test, .probe = p_probe, .iprobe = p_iprobe,
 	      .improbe = p_improbe, .mprobe = p_mprobe, .mrecv = p_mrecv, .elements = p_elements},
-	.f = {.Irecv = f_Irecv, .Issend = f_Issend, .Imrecv = f_Imrecv, .Cancel = f_Cancel,
+	.f = {.Issend = f_Issend, .Imrecv = f_Imrecv, .Cancel = f_Cancel,
 	      .Request_free = f_Request_free, .Pack = f_Pack, .Pack_size = f_Pack_size, .Alltoall = f_Alltoall,
 	      .Alltoallv = f_Alltoallv, .Allreduce = f_Allreduce},
 };
