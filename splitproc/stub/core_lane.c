@@ -10,20 +10,25 @@
 #include "core_objects.h"
 #include "forward.h"
 
-/* One byte per lane of p: 255 if nobody among its members uses it. */
-static int agree(struct core_comm *p, unsigned char *idle)
+/* One byte per lane of p: 255 if nobody among its members uses it. *idle is core_free'd by the caller. */
+static int agree(struct core_comm *p, unsigned char **idle)
 {
 	int n = p->nlanes, rc = MPI_SUCCESS;
-	unsigned char *mine = core_alloc((size_t)n);
+	unsigned char *mine, *all;
 
+	*idle = 0;
+	if (!n)
+		return MPI_SUCCESS;
+	mine = core_alloc((size_t)n);
+	all = *idle = core_alloc((size_t)n);
 	ENTER_COLL(p);
 	for (int i = 0; i < n; i++)
-		idle[i] = p->lanes[i]->busy ? 0 : 255;
+		all[i] = p->lanes[i]->busy ? 0 : 255;
 	/* Between two groups each learns about the other: the second round brings back what that has learnt. */
 	for (int round = 0; round <= p->inter && rc == MPI_SUCCESS; round++) {
 		for (int i = 0; i < n; i++)
-			mine[i] = round ? mine[i] & idle[i] : idle[i];
-		rc = LOWER(self_, core_lower->f.Allreduce(mine, idle, n, MPI_UNSIGNED_CHAR, MPI_BAND, p->lower));
+			mine[i] = round ? mine[i] & all[i] : all[i];
+		rc = LOWER(self_, core_lower->f.Allreduce(mine, all, n, MPI_UNSIGNED_CHAR, MPI_BAND, p->lower));
 	}
 	core_free(mine);
 	LEAVE(rc);
@@ -32,13 +37,9 @@ static int agree(struct core_comm *p, unsigned char *idle)
 static int find(struct core_comm *p, struct core_comm **lane)
 {
 	unsigned char *idle;
-	int rc;
+	int rc = agree(p, &idle);
 
 	*lane = 0;
-	if (!p->nlanes)
-		return MPI_SUCCESS;
-	idle = core_alloc((size_t)p->nlanes);
-	rc = agree(p, idle);
 	for (int i = 0; rc == MPI_SUCCESS && i < p->nlanes && !*lane; i++)
 		if (idle[i])
 			*lane = p->lanes[i];
@@ -82,12 +83,8 @@ void core_lane_leave(struct core_comm *lane)
 int core_lanes_free(struct core_comm *p)
 {
 	unsigned char *idle;
-	int rc;
+	int rc = agree(p, &idle);
 
-	if (!p->nlanes)
-		return MPI_SUCCESS;
-	idle = core_alloc((size_t)p->nlanes);
-	rc = agree(p, idle);
 	for (int i = 0; i < p->nlanes && rc == MPI_SUCCESS; i++) {
 		p->lanes[i]->lane_of = 0; /* a request that somebody still has keeps it */
 		if (idle[i])
