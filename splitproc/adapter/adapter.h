@@ -2,24 +2,20 @@
 #ifndef MANA_ADAPTER_H
 #define MANA_ADAPTER_H
 
+/* native_over(r): is r the one request that the library gives for every send which it completes at once? Nothing counts
+ * its users, so it need not be freed. */
 #if defined(MANA_LIB_MPICH)
 #include "gen/native_mpich.h"
+/* A built-in object, by the two highest bits (src/include/mpir_request.h, 3.4 to 5.0; older ones have none). */
+#define native_over(r) ((uint32_t)(r) >> 30 == 1)
 #define OWN_WINDOWS 0 /* measured with 4.0.2: its operations take as long on memory of its own as on any other */
 #elif defined(MANA_LIB_OMPI)
 #include "gen/native_ompi.h"
+extern native_Request adapter_over; /* ompi_request_empty; NULL: this library has none */
+#define native_over(r) ((r) == adapter_over)
 #define OWN_WINDOWS 1 /* osc/sm: loads and stores, where osc/rdma takes 50 times as long */
 #else
 #error "define MANA_LIB_MPICH or MANA_LIB_OMPI"
-#endif
-
-/* Is r the one request that the library gives for every send which it completes at once? Nothing counts its users,
- * so it need not be freed. In MPICH a built-in object, by the two highest bits (src/include/mpir_request.h, 3.4 to 5.0;
- * older ones have none), in Open MPI ompi_request_empty (NULL: this one has none). */
-#ifdef MANA_LIB_MPICH
-#define native_over(r) ((uint32_t)(r) >> 30 == 1)
-#else
-extern native_Request adapter_over;
-#define native_over(r) ((r) == adapter_over)
 #endif
 
 #include "../stub/tp.h"

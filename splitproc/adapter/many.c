@@ -21,12 +21,6 @@ struct set {
 	void *heap;
 };
 
-static void set_fill(struct set *s, const MPI_Request *reqs)
-{
-	for (int i = 0; i < s->n; i++)
-		s->r[i] = reqs[i] ? native_request(reqs[i]) : native_request(MPI_REQUEST_NULL);
-}
-
 /* Makes native arrays; those of up to SMALL entries come from the caller's stack. */
 static int set_open(struct set *s, int n, native_Request *r, native_Status *st, int *which, const MPI_Request *reqs)
 {
@@ -40,7 +34,8 @@ static int set_open(struct set *s, int n, native_Request *r, native_Status *st, 
 		s->st = (native_Status *)(s->r + n);
 		s->which = (int *)(s->st + n);
 	}
-	set_fill(s, reqs);
+	for (int i = 0; i < n; i++)
+		s->r[i] = native_request(reqs[i] ? reqs[i] : MPI_REQUEST_NULL);
 	return 0;
 }
 

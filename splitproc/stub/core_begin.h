@@ -40,7 +40,6 @@ static inline __attribute__((always_inline)) int core_begin_Irecv(void *buf, MPI
 	ENTER();
 	struct core_comm *c = core_comm_of(comm);
 	MPI_Request lower = 0;
-	struct core_request *r;
 	int rc;
 
 	if (unlikely(!c || core_ndrained || !core_source_ok(c, src)))
@@ -48,9 +47,7 @@ static inline __attribute__((always_inline)) int core_begin_Irecv(void *buf, MPI
 	rc = LOWER(self_, core_lower->p.irecv(buf, n, core_type_lower(type), src, tag, c->lower, &lower));
 	if (unlikely(rc))
 		LEAVE(rc);
-	r = core_request_p2p(REQ_RECV, buf, n, type, src, tag, c);
-	r->lower = lower;
-	*out = core_request_handle(r);
+	*out = core_request_handle(core_request_begun(REQ_RECV, buf, n, type, src, tag, c, lower));
 	LEAVE(MPI_SUCCESS);
 }
 

@@ -76,8 +76,7 @@ static void collect(struct many *m)
 	note(m, &t);
 }
 
-/* over: ends sends that are over, of which nobody wants a status, here and now. */
-static inline int gather(struct many *m, int n, MPI_Request h[], int over)
+int core_many_gather(struct many *m, int n, const MPI_Request h[], MPI_Request ended[])
 {
 	struct tally t = {0};
 	int k = 0;
@@ -86,8 +85,8 @@ static inline int gather(struct many *m, int n, MPI_Request h[], int over)
 	for (int i = 0; i < n; i++) {
 		struct core_request *r = core_request_of(h[i]);
 
-		if (over && r == &core_over) {
-			h[i] = MPI_REQUEST_NULL;
+		if (ended && r == &core_over) {
+			ended[i] = MPI_REQUEST_NULL;
 			continue;
 		}
 		if (unlikely(!r && h[i] != MPI_REQUEST_NULL)) {
@@ -103,11 +102,6 @@ static inline int gather(struct many *m, int n, MPI_Request h[], int over)
 	m->n = k;
 	note(m, &t);
 	return MPI_SUCCESS;
-}
-
-int core_many_gather(struct many *m, int n, const MPI_Request h[])
-{
-	return gather(m, n, (MPI_Request *)h, 0);
 }
 
 /* Records what completed below; returns how many. rc: of the call, for a
@@ -205,12 +199,8 @@ struct ended {
 
 static inline void end_counts(struct ended *e)
 {
-	if (!e->by)
-		return;
-	if (core_threaded())
-		__atomic_fetch_add(e->count, e->by, __ATOMIC_RELAXED);
-	else
-		*e->count += e->by;
+	if (e->by)
+		core_add(e->count, (int64_t)e->by);
 }
 
 /* r, a send or receive that is over below without a status, and not persistent: nobody looks at it any more. */
@@ -240,12 +230,8 @@ static inline void end_bare(struct ended *e, struct core_request *r)
 static inline void end_all(struct ended *e)
 {
 	end_counts(e);
-	if (!e->last)
-		return;
-	core_p2p_lock();
-	e->last->next_free = core_request_pool;
-	core_request_pool = e->first;
-	core_p2p_unlock();
+	if (e->last)
+		core_requests_give(e->first, e->last);
 }
 
 /* Statuses and handles of a call that completes all; unfinished ones are MPI_ERR_PENDING. */
@@ -303,7 +289,7 @@ int core_Waitall(int n, MPI_Request h[], MPI_Status statuses[])
 	struct many m;
 
 	ENTER_WAIT();
-	int rc = statuses ? gather(&m, n, h, 0) : gather(&m, n, h, 1);
+	int rc = core_many_gather(&m, n, h, statuses ? 0 : h);
 
 	if (unlikely(rc))
 		LEAVE(rc);
@@ -320,7 +306,7 @@ int core_Testall(int n, MPI_Request h[], int *flag, MPI_Status statuses[])
 	struct many m;
 
 	ENTER();
-	int rc = core_many_gather(&m, n, h);
+	int rc = core_many_gather(&m, n, h, 0);
 
 	if (unlikely(rc))
 		LEAVE(rc);

@@ -27,8 +27,9 @@ struct many {
 	int which_[INLINE_MAX];
 };
 
-/* Looks up the handles; an invalid one is an error, and then nothing need be freed. */
-HIDDEN int core_many_gather(struct many *m, int n, const MPI_Request h[]);
+/* Looks up the handles; an invalid one is an error, and then nothing need be freed. Sends that were over when they had
+ * begun, of which nobody wants a status, end here and now: their handles in `ended` become null (0: they do not end). */
+HIDDEN int core_many_gather(struct many *m, int n, const MPI_Request h[], MPI_Request ended[]);
 HIDDEN void core_many_free(struct many *m);
 /* One test below; what completed is recorded. */
 HIDDEN void core_many_test(volatile struct mana_thread *t, struct many *m, int mode);

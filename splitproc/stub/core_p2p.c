@@ -26,10 +26,9 @@ static __attribute__((noinline, cold)) int send_rest(volatile struct mana_thread
                                                      MPI_Count n, MPI_Datatype type, int dst, int tag,
                                                      struct core_comm *c)
 {
-	struct core_request *r = core_request_p2p(REQ_SEND, (void *)buf, n, type, dst, tag, c);
+	struct core_request *r = core_request_begun(REQ_SEND, (void *)buf, n, type, dst, tag, c, lower);
 	int rc;
 
-	r->lower = lower;
 	core_request_wait(t, r, 0, 1);
 	rc = r->st.error;
 	core_request_recycle(r);
@@ -73,9 +72,8 @@ static __attribute__((noinline, cold)) int recv_rest(volatile struct mana_thread
                                                      MPI_Count n, MPI_Datatype type, int src, int tag,
                                                      struct core_comm *c, struct mana_status *st)
 {
-	struct core_request *r = core_request_p2p(REQ_RECV, buf, n, type, src, tag, c);
+	struct core_request *r = core_request_begun(REQ_RECV, buf, n, type, src, tag, c, lower);
 
-	r->lower = lower;
 	core_request_wait(t, r, 0, 1);
 	*st = r->st;
 	core_request_recycle(r);
@@ -207,8 +205,8 @@ int core_post_recv(volatile struct mana_thread *t, struct core_request *r)
 }
 
 /* A synchronous send, begun. */
-INLINE int request_send(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag,
-                        struct core_comm *c, struct core_request **out)
+INLINE int begin_sync(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag,
+                      struct core_comm *c, struct core_request **out)
 {
 	struct core_request *r = core_request_p2p(REQ_SEND, (void *)buf, n, type, dst, tag, c);
 	int rc;
@@ -233,10 +231,7 @@ int core_isend_unusual(volatile struct mana_thread *t, const void *buf, MPI_Coun
 MPI_Request core_isend_request(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, struct core_comm *c,
                                MPI_Request lower)
 {
-	struct core_request *r = core_request_p2p(REQ_SEND, (void *)buf, n, type, dst, tag, c);
-
-	r->lower = lower;
-	return core_request_handle(r);
+	return core_request_handle(core_request_begun(REQ_SEND, (void *)buf, n, type, dst, tag, c, lower));
 }
 
 int core_Isend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, MPI_Request *out)
@@ -258,7 +253,7 @@ int core_Issend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int ta
 
 	if (unlikely(!c || ((unsigned)dst >= (unsigned)core_npeers(c) && dst != MPI_PROC_NULL)))
 		LEAVE(c ? MPI_ERR_RANK : MPI_ERR_COMM);
-	rc = request_send(self_, buf, n, type, dst, tag, c, &r);
+	rc = begin_sync(self_, buf, n, type, dst, tag, c, &r);
 	if (likely(!rc))
 		*out = core_request_handle(r);
 	LEAVE(rc);
@@ -276,7 +271,7 @@ int core_Ssend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag
 		LEAVE(MPI_ERR_COMM);
 	if (unlikely((unsigned)dst >= (unsigned)core_npeers(c)))
 		LEAVE(dst == MPI_PROC_NULL ? core_noproc(self_, REQ_SEND, buf, n, type, tag, c) : MPI_ERR_RANK);
-	rc = request_send(self_, buf, n, type, dst, tag, c, &r);
+	rc = begin_sync(self_, buf, n, type, dst, tag, c, &r);
 	if (unlikely(rc))
 		LEAVE(rc);
 	core_request_wait(self_, r, seq_, 0);

@@ -75,14 +75,17 @@ static inline int core_peer_world(const struct core_comm *c, int peer)
 	return (unlikely(c->inter) ? c->remote_world : c->world)[peer];
 }
 
-static inline void core_count(uint64_t *counts, const struct core_comm *c, int peer, int64_t by)
+static inline void core_add(uint64_t *n, int64_t by)
 {
-	uint64_t *n = &counts[core_peer_world(c, peer)];
-
 	if (core_threaded())
 		__atomic_fetch_add(n, by, __ATOMIC_RELAXED);
 	else
 		*n += by;
+}
+
+static inline void core_count(uint64_t *counts, const struct core_comm *c, int peer, int64_t by)
+{
+	core_add(&counts[core_peer_world(c, peer)], by);
 }
 
 /* ---- synchronous sends (core_sync.c) ---- */
@@ -198,6 +201,15 @@ static inline struct core_request *core_request_alloc(int kind)
 	return r;
 }
 
+/* Gives requests that are linked by next_free back to the pool. */
+static inline void core_requests_give(struct core_request *first, struct core_request *last)
+{
+	core_p2p_lock();
+	last->next_free = core_request_pool;
+	core_request_pool = first;
+	core_p2p_unlock();
+}
+
 static inline void core_request_recycle(struct core_request *r)
 {
 	if (r == &core_over)
@@ -210,10 +222,7 @@ static inline void core_request_recycle(struct core_request *r)
 		r->poll = 0;
 		r->release = 0;
 	}
-	core_p2p_lock();
-	r->next_free = core_request_pool;
-	core_request_pool = r;
-	core_p2p_unlock();
+	core_requests_give(r, r);
 }
 
 static inline void core_comm_ref(struct core_comm *c)
@@ -241,6 +250,16 @@ static inline struct core_request *core_request_p2p(int kind, void *buf, MPI_Cou
 	core_comm_ref(c);
 	if (unlikely(VID(t) >= VID_BASE))
 		core_type_ref(t);
+	return r;
+}
+
+/* Such a request of an operation that goes on below as `lower`. */
+static inline struct core_request *core_request_begun(int kind, void *buf, MPI_Count n, MPI_Datatype t, int peer, int tag,
+                                                      struct core_comm *c, MPI_Request lower)
+{
+	struct core_request *r = core_request_p2p(kind, buf, n, t, peer, tag, c);
+
+	r->lower = lower;
 	return r;
 }
 

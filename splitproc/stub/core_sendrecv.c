@@ -46,9 +46,8 @@ static int exchange_rest(volatile struct mana_thread *t, struct exchange *x, MPI
 	for (int i = 0; i < 2; i++) {
 		if (!x->q[i])
 			continue;
-		r[i] = i ? core_request_p2p(REQ_SEND, (void *)x->sbuf, x->sn, stype, x->dst, x->stag, c)
-		         : core_request_p2p(REQ_RECV, x->rbuf, x->rn, rtype, x->src, x->rtag, c);
-		r[i]->lower = x->q[i];
+		r[i] = i ? core_request_begun(REQ_SEND, (void *)x->sbuf, x->sn, stype, x->dst, x->stag, c, x->q[i])
+		         : core_request_begun(REQ_RECV, x->rbuf, x->rn, rtype, x->src, x->rtag, c, x->q[i]);
 	}
 	if (!r[0])
 		core_count_received(c, x->src, &x->done[0]);
