@@ -12,7 +12,7 @@ import (
 
 // coreSources are the files of the stub that the cases below exercise.
 var coreSources = []string{
-	"core_request.c", "core_p2p.c", "core_sendrecv.c", "core_queue.c", "core_probe.c", "core_many.c",
+	"core_request.c", "core_p2p.c", "core_sendrecv.c", "core_queue.c", "core_probe.c", "core_many.c", "core_plain.c",
 	"core_many_some.c", "core_many_status.c", "core_bsend.c", "core_persist.c", "core_status.c", "core_drain.c", "core_repost.c",
 	"core_grequest.c", "core_part.c", "core_sync.c", "core_alloc.c", "core_table.c",
 }

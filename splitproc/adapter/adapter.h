@@ -2,17 +2,19 @@
 #ifndef MANA_ADAPTER_H
 #define MANA_ADAPTER_H
 
-/* native_over(r): is r the one request that the library gives for every send which it completes at once? Nothing counts
- * its users, so it need not be freed. */
+/* r & OVER_MASK == OVER: r is the one request that the library gives for every send which it completes at once. Nothing
+ * counts its users, so it need not be freed. */
 #if defined(MANA_LIB_MPICH)
 #include "gen/native_mpich.h"
 /* A built-in object, by the two highest bits (src/include/mpir_request.h, 3.4 to 5.0; older ones have none). */
-#define native_over(r) ((uint32_t)(r) >> 30 == 1)
+#define OVER_MASK 0xc0000000u
+#define OVER 0x40000000u
 #define OWN_WINDOWS 0 /* measured with 4.0.2: its operations take as long on memory of its own as on any other */
 #elif defined(MANA_LIB_OMPI)
 #include "gen/native_ompi.h"
 extern native_Request adapter_over; /* ompi_request_empty; NULL: this library has none */
-#define native_over(r) ((r) == adapter_over)
+#define OVER_MASK UINT64_MAX
+#define OVER ((uintptr_t)adapter_over)
 #define OWN_WINDOWS 1 /* osc/sm: loads and stores, where osc/rdma takes 50 times as long */
 #else
 #error "define MANA_LIB_MPICH or MANA_LIB_OMPI"
@@ -20,16 +22,24 @@ extern native_Request adapter_over; /* ompi_request_empty; NULL: this library ha
 
 #include "../stub/tp.h"
 
+static inline int native_over(native_Request r)
+{
+	return ((uintptr_t)r & OVER_MASK) == OVER;
+}
+
 /* The thread of the program that uses this thread's TLS; the stub sets it. */
 extern __thread volatile struct mana_thread *adapter_self;
 
 extern struct mana_lower adapter_table;
 
-extern const struct mana_prims adapter_prims; /* prim.c; the members below are filled in by main.c */
+/* prim.c */
+extern const struct mana_prims adapter_prims; /* but for init */
+void adapter_direct(struct mana_direct *d);
 
 /* many.c */
 int adapter_wait(int n, MPI_Request reqs[], int mode, uint32_t seq, int *ndone, int which[], struct mana_status st[]);
 int adapter_test(int n, MPI_Request reqs[], int mode, int *ndone, int which[], struct mana_status st[]);
+int adapter_over_all(int n, MPI_Request reqs[], const uint32_t *seq);
 
 /* comm.c */
 int adapter_members(MPI_Comm comm, int remote, MPI_Comm world, int n, int ranks[]);

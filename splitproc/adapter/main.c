@@ -97,7 +97,9 @@ int main(int argc, char **argv)
 	adapter_table.f = native_lower_gen;
 	native.Get_version(&adapter_table.lib_version, &adapter_table.lib_subversion);
 	adapter_table.own_windows = OWN_WINDOWS;
-	adapter_table.world = MPI_COMM_WORLD;
+	adapter_direct(&adapter_table.direct);
+	adapter_table.world = (MPI_Comm)adapter_table.direct.value[(uintptr_t)MPI_COMM_WORLD];
+	adapter_table.self = (MPI_Comm)adapter_table.direct.value[(uintptr_t)MPI_COMM_SELF];
 	adapter_table.main_tp = mana_tp();
 	mana_ctl->lower_tls_self = (int64_t)((uint64_t)&adapter_self - adapter_table.main_tp);
 	mana_ctl->lower_table = (uint64_t)&adapter_table;

@@ -1,6 +1,5 @@
 /* many.c - tests of and waits for many requests of the lower half. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "wait.h"
 
@@ -118,22 +117,12 @@ __attribute__((cold, noinline)) static int all_singly(struct set *s, MPI_Request
 	return over;
 }
 
-/* MANA_WAIT_OVER ends before all n are complete, or one has failed: those before i are, and have a status. */
-__attribute__((cold, noinline)) static void clear(struct mana_status *st, int i)
-{
-	if (st)
-		memset(st, 0, (size_t)i * sizeof *st);
-}
-
-/* Are all of the set over? One that failed makes *mode MANA_WAIT_ALL. */
-static int all(struct set *s, MPI_Request *reqs, int *mode, int *failed, int *ndone, struct mana_status *st)
+/* Are all of the set complete? */
+static int all(struct set *s, MPI_Request *reqs, int *failed, int *ndone, struct mana_status *st)
 {
 	int flag = 0;
 	if (__builtin_expect(native.Testall(s->n, s->r, &flag, s->st), 0)) {
 		*failed = MPI_ERR_IN_STATUS;
-		if (*mode == MANA_WAIT_OVER)
-			clear(st, s->which[0]);
-		*mode = MANA_WAIT_ALL;
 		return all_singly(s, reqs, ndone, st);
 	}
 	for (int k = 0; flag && k < s->n; k++) {
@@ -141,17 +130,14 @@ static int all(struct set *s, MPI_Request *reqs, int *mode, int *failed, int *nd
 		if (!reqs[i])
 			continue;
 		++*ndone;
-		if (*mode == MANA_WAIT_OVER)
-			reqs[i] = 0;
-		else
-			complete(s, reqs, st, i, k, 0);
+		complete(s, reqs, st, i, k, 0);
 	}
 	return flag;
 }
 
 /* seq NULL: one test only. While some are waited for, the library's progress
  * completes the others too. */
-static int wait_all(int n, MPI_Request *reqs, int mode, const uint32_t *seq, int *ndone, struct mana_status *st)
+static int wait_all(int n, MPI_Request *reqs, const uint32_t *seq, int *ndone, struct mana_status *st)
 {
 	native_Request r[BATCH];
 	native_Status status[BATCH];
@@ -159,12 +145,9 @@ static int wait_all(int n, MPI_Request *reqs, int mode, const uint32_t *seq, int
 	struct set s = {0, r, status, which, 0};
 	unsigned polls = 0;
 	for (int next = take(&s, 0, n, reqs); s.n; next = take(&s, next, n, reqs))
-		while (!all(&s, reqs, &mode, &failed, ndone, st)) {
-			if (!seq || interrupted(*seq)) {
-				if (mode == MANA_WAIT_OVER)
-					clear(st, which[0]);
+		while (!all(&s, reqs, &failed, ndone, st)) {
+			if (!seq || interrupted(*seq))
 				return seq ? MANA_INTERRUPTED : failed;
-			}
 			pause_poll(&polls);
 		}
 	return failed;
@@ -203,8 +186,8 @@ int adapter_wait(int n, MPI_Request reqs[], int mode, uint32_t seq, int *ndone, 
 	*ndone = 0;
 	if (n == 1 && reqs[0])
 		return wait_one(reqs, &seq, ndone, which, st);
-	if (mode == MANA_WAIT_ALL || mode == MANA_WAIT_OVER)
-		return wait_all(n, reqs, mode, &seq, ndone, st);
+	if (mode == MANA_WAIT_ALL)
+		return wait_all(n, reqs, &seq, ndone, st);
 	int rc = set_open(&s, n, r, status, index, reqs);
 	if (rc)
 		return rc;
@@ -228,8 +211,8 @@ int adapter_test(int n, MPI_Request reqs[], int mode, int *ndone, int which[], s
 	*ndone = 0;
 	if (n == 1 && reqs[0])
 		return wait_one(reqs, 0, ndone, which, st);
-	if (mode == MANA_WAIT_ALL || mode == MANA_WAIT_OVER)
-		return wait_all(n, reqs, mode, 0, ndone, st);
+	if (mode == MANA_WAIT_ALL)
+		return wait_all(n, reqs, 0, ndone, st);
 	int rc = set_open(&s, n, r, status, index, reqs);
 	if (rc)
 		return rc;
@@ -238,4 +221,67 @@ int adapter_test(int n, MPI_Request reqs[], int mode, int *ndone, int which[], s
 		rc = 0;
 	free(s.heap);
 	return rc;
+}
+
+/* ---- sends and receives without statuses ---- */
+
+/* One look at those of r[] that are left, PENDING if some are. The last comes first: when it is over the others mostly
+ * are, and while it is not nothing is gained by looking at them. */
+static inline int look(int n, native_Request *r)
+{
+	native_Request *last = &r[n - 1];
+	int flag = 0, rc;
+	if (!done(*last)) {
+		rc = native.Test(last, &flag, NATIVE_STATUS_IGNORE);
+		if (__builtin_expect(rc, 0))
+			*last = native_request(MPI_REQUEST_NULL);
+		if (rc || !flag)
+			return rc ? native_err(rc) : PENDING;
+	}
+	rc = native.Testall(n - 1, r, &flag, NATIVE_STATUSES_IGNORE);
+	return rc ? native_err(rc) : flag ? 0 : PENDING;
+}
+
+/* What is over of the first n, of which the last are r[at ...], becomes 0. */
+static void mark(MPI_Request reqs[], int n, const native_Request *r, int at)
+{
+	for (int i = 0; i < n; i++)
+		if (i < at || done(r[i - at]))
+			reqs[i] = 0;
+}
+
+/* All or nothing: the program may ask for the status of each when they are not all over. */
+static int test_over(int n, MPI_Request reqs[])
+{
+	native_Request r[MANA_OVER_MAX];
+	int flag = 0;
+	for (int i = 0; i < n; i++)
+		r[i] = (native_Request)(uintptr_t)reqs[i];
+	int rc = native.Testall(n, r, &flag, NATIVE_STATUSES_IGNORE);
+	if (!rc)
+		return flag ? 0 : MANA_INTERRUPTED;
+	mark(reqs, n, r, 0);
+	return native_err(rc);
+}
+
+int adapter_over_all(int n, MPI_Request reqs[], const uint32_t *seq)
+{
+	native_Request r[BATCH];
+	unsigned polls = 0;
+	int m, rc;
+	if (!seq)
+		return test_over(n, reqs);
+	for (int at = 0; at < n; at += m) {
+		m = n - at < BATCH ? n - at : BATCH;
+		for (int i = 0; i < m; i++)
+			r[i] = (native_Request)(uintptr_t)reqs[at + i];
+		while (__builtin_expect((rc = look(m, r)), 0)) {
+			if (rc != PENDING || interrupted(*seq)) {
+				mark(reqs, at + m, r, at);
+				return rc == PENDING ? MANA_INTERRUPTED : rc;
+			}
+			pause_poll(&polls);
+		}
+	}
+	return 0;
 }

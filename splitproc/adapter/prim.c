@@ -156,6 +156,18 @@ static int mrecv(void *buf, MPI_Count n, MPI_Datatype type, MPI_Message *m, stru
 	return rc;
 }
 
+/* The library's functions as the stub calls them: see struct mana_direct. */
+void adapter_direct(struct mana_direct *d)
+{
+	*(void **)&d->isend = (void *)native.Isend;
+	*(void **)&d->irecv = (void *)native.Irecv;
+	d->error = native_error;
+	d->over_mask = OVER_MASK;
+	d->over = OVER;
+	for (int i = 0; i < MANA_PREDEFINED; i++)
+		d->value[i] = (uintptr_t)native_predefined[i];
+}
+
 const struct mana_prims adapter_prims = {
 	.isend = isend,
 	.irecv = irecv,
@@ -163,6 +175,7 @@ const struct mana_prims adapter_prims = {
 	.recv = recv,
 	.wait = adapter_wait,
 	.test = adapter_test,
+	.over = adapter_over_all,
 	.probe = probe,
 	.iprobe = iprobe,
 	.improbe = improbe,

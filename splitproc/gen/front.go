@@ -39,6 +39,9 @@ var frontByHand = map[string]bool{
 	"Status_f2f08": true, "Grequest_start": true, "Comm_get_attr": true, "Attr_get": true, "Win_get_attr": true,
 }
 
+// frontTry are functions that front_try.h tries first.
+var frontTry = map[string]bool{"Isend": true, "Irecv": true, "Waitall": true, "Testall": true}
+
 // writeFront writes a function and its _c twin.
 func writeFront(t *Tables, b *bytes.Buffer, l library, f *Function) {
 	name := f.Name
@@ -68,7 +71,12 @@ func frontFunction(t *Tables, b *bytes.Buffer, l library, f, inner *Function, co
 	for i, p := range f.Params {
 		g.param(p, inner.Params[i].Type)
 	}
-	fmt.Fprintf(b, "EXPORT %s PMPI_%s(%s)\n{\n", frontRet(l, f), f.Name, cParams(f.Params, foreignType("prog")))
+	if frontTry[f.Name] {
+		frontTries(b, f)
+	} else {
+		fmt.Fprintf(b, "EXPORT %s PMPI_%s", frontRet(l, f), f.Name)
+	}
+	fmt.Fprintf(b, "(%s)\n{\n", cParams(f.Params, foreignType("prog")))
 	if null := nullable(f); null != "" {
 		fmt.Fprintf(b, "\tif (unlikely(%s))\n\t\treturn %s;\n", null, g.failure("MPI_ERR_ARG"))
 	}
@@ -82,6 +90,21 @@ func frontFunction(t *Tables, b *bytes.Buffer, l library, f, inner *Function, co
 	lines(b, "\t", c.post)
 	lines(b, "\t", c.fin)
 	fmt.Fprintf(b, "\treturn likely(rc == 0) ? 0 : %s;\n}\nALIAS(%s);\n\n", g.failure("rc"), f.Name)
+}
+
+// frontTries writes the function that tries, and begins the general one.
+func frontTries(b *bytes.Buffer, f *Function) {
+	params := cParams(f.Params, foreignType("prog"))
+	var args []string
+	for _, p := range f.Params {
+		args = append(args, p.Name)
+	}
+	all := strings.Join(args, ", ")
+	general := "static __attribute__((noinline)) int general_" + f.Name
+	fmt.Fprintf(b, "%s(%s);\n\n", general, params)
+	fmt.Fprintf(b, "EXPORT int PMPI_%s(%s)\n{\n\tint rc = 0;\n\treturn front_try_%s(%s, &rc) ? rc : general_%s(%s);\n}\n\n",
+		f.Name, params, f.Name, all, f.Name, all)
+	b.WriteString(general)
 }
 
 // nullAllowed are the kinds of results that a program may do without, or that

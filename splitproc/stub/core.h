@@ -130,12 +130,17 @@ enum core_req_state { REQ_INACTIVE, REQ_ACTIVE, REQ_DONE };
 /* What every call touches is in the first cache line. */
 struct core_request {
 	uint32_t vid;
-	uint8_t kind, state, persistent, mode; /* mode: enum core_send_mode */
-	uint8_t freed;                          /* MPI_Request_free on an active request */
-	uint8_t live;                           /* the handle is valid */
-	uint8_t cancel;                         /* MPI_Cancel was called */
-	uint8_t sync;                           /* REQ_SYNC: enum of core_sync.c */
-	uint32_t type;                          /* the datatype's handle (core_request_type) */
+	uint32_t type; /* the datatype's handle (core_request_type) */
+	union {
+		struct {
+			uint8_t kind, state, persistent, mode; /* mode: enum core_send_mode */
+			uint8_t freed;                          /* MPI_Request_free on an active request */
+			uint8_t live;                           /* the handle is valid */
+			uint8_t cancel;                         /* MPI_Cancel was called */
+			uint8_t sync;                           /* REQ_SYNC: enum of core_sync.c */
+		};
+		uint64_t head; /* all of them: CORE_HEAD */
+	};
 	union {
 		MPI_Request lower; /* 0: nothing posted below */
 		struct core_request *next_free;
@@ -160,6 +165,9 @@ struct core_request {
 	};
 	uint32_t nth; /* synchronous send: which message of its channel */
 } __attribute__((aligned(64)));
+
+/* The head of a request of which only kind, state and live are not 0 (byte order of x86-64). */
+#define CORE_HEAD(kind, state, live) ((uint64_t)(kind) | (uint64_t)(state) << 8 | (uint64_t)(live) << 40)
 
 static inline MPI_Datatype core_request_type(const struct core_request *r)
 {

@@ -23,7 +23,7 @@ static int world; /* mana_ctl->inited's values */
 int core_attach_lower(volatile struct mana_thread *t, int *rank, int *size)
 {
 	core_world.lower = core_lower->world;
-	core_self.lower = MPI_COMM_SELF;
+	core_self.lower = core_lower->self;
 	MPI_Comm world = core_lower->world;
 	int rc = LOWER(t, core_lower->f.Comm_size(world, size));
 	return rc == MPI_SUCCESS ? LOWER(t, core_lower->f.Comm_rank(world, rank)) : rc;
@@ -62,6 +62,7 @@ int core_init_objects(void)
 		return rc;
 	init_comms(rank, size);
 	core_over.vid = core_table_add(&core_requests, &core_over);
+	core_request_grow();
 	core_type_init(t);
 	MPI_Comm world = core_world.lower, dup;
 	rc = LOWER(t, core_lower->f.Comm_dup(world, &dup));

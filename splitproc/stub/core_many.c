@@ -12,7 +12,7 @@ static void many_alloc(struct many *m, int n)
 
 	m->n = 0;
 	m->block = 0;
-	m->ended = m->bare = 0;
+	m->ended = 0;
 	m->r = m->r_;
 	m->at = m->at_;
 	m->lower = m->lower_;
@@ -36,7 +36,7 @@ void core_many_free(struct many *m)
 
 /* Where requests stand; counted in registers, which a struct that others see is not. */
 struct tally {
-	int active, done, soft, files, telling;
+	int active, done, soft, files;
 };
 
 static inline void look(struct tally *t, MPI_Request *lower, struct core_request *r)
@@ -51,10 +51,7 @@ static inline void look(struct tally *t, MPI_Request *lower, struct core_request
 	*lower = r->lower;
 	t->active++;
 	t->soft += !r->lower;
-	if (unlikely(r->kind > REQ_RECV || r->peer < 0 || r->cancel)) {
-		t->telling = 1;
-		t->files += r->kind == REQ_FILE;
-	}
+	t->files += r->kind == REQ_FILE;
 }
 
 static void note(struct many *m, const struct tally *t)
@@ -63,7 +60,6 @@ static void note(struct many *m, const struct tally *t)
 	m->done = t->done;
 	m->soft = t->soft;
 	m->files = t->files;
-	m->telling = t->telling;
 }
 
 /* Reads again what is active below; requests may have ended at a drain. */
@@ -76,7 +72,7 @@ static void collect(struct many *m)
 	note(m, &t);
 }
 
-int core_many_gather(struct many *m, int n, const MPI_Request h[], MPI_Request ended[])
+int core_many_gather(struct many *m, int n, const MPI_Request h[])
 {
 	struct tally t = {0};
 	int k = 0;
@@ -85,10 +81,6 @@ int core_many_gather(struct many *m, int n, const MPI_Request h[], MPI_Request e
 	for (int i = 0; i < n; i++) {
 		struct core_request *r = core_request_of(h[i]);
 
-		if (ended && r == &core_over) {
-			ended[i] = MPI_REQUEST_NULL;
-			continue;
-		}
 		if (unlikely(!r && h[i] != MPI_REQUEST_NULL)) {
 			core_many_free(m);
 			return MPI_ERR_REQUEST;
@@ -136,10 +128,9 @@ static int mode_below(const struct many *m, int mode)
 /* The usual end of a call that completes all: finish_all, which comes next, looks at each anyway. */
 static int all_over(struct many *m, int mode, int rc, int ndone)
 {
-	if ((mode != MANA_WAIT_ALL && mode != MANA_WAIT_OVER) || rc || ndone != m->active)
+	if (mode != MANA_WAIT_ALL || rc || ndone != m->active)
 		return 0;
 	m->ended = 1;
-	m->bare = mode == MANA_WAIT_OVER;
 	m->active = 0;
 	return 1;
 }
@@ -190,55 +181,9 @@ int core_many_error(struct core_request *r, MPI_Status *status)
 	return r->st.error;
 }
 
-/* Requests that end together go back to the pool together, and count together: a store that the next one
- * has to load again takes as long as all the rest. */
-struct ended {
-	struct core_request *first, *last; /* by next_free */
-	uint64_t *count, by;
-};
-
-static inline void end_counts(struct ended *e)
-{
-	if (e->by)
-		core_add(e->count, (int64_t)e->by);
-}
-
-/* r, a send or receive that is over below without a status, and not persistent: nobody looks at it any more. */
-static inline void end_bare(struct ended *e, struct core_request *r)
-{
-	if (r->kind == REQ_RECV) {
-		uint64_t *count = &core_received[core_peer_world(r->comm, r->peer)];
-
-		if (unlikely(count != e->count)) {
-			end_counts(e);
-			e->count = count;
-			e->by = 0;
-		}
-		e->by++;
-	} else if (unlikely(r->mode == SEND_SYNC)) {
-		core_sync_end(r);
-	}
-	core_request_unref(r);
-	r->live = 0;
-	r->state = REQ_INACTIVE;
-	r->next_free = e->first;
-	e->first = r;
-	if (unlikely(!e->last))
-		e->last = r;
-}
-
-static inline void end_all(struct ended *e)
-{
-	end_counts(e);
-	if (e->last)
-		core_requests_give(e->first, e->last);
-}
-
 /* Statuses and handles of a call that completes all; unfinished ones are MPI_ERR_PENDING. */
 static int finish_all(struct many *m, int n, MPI_Request h[], MPI_Status statuses[])
 {
-	static const struct mana_status ok;
-	struct ended ended = {0};
 	int failed = 0;
 
 	for (int i = 0, k = 0; statuses && i < n; i++) {
@@ -252,14 +197,8 @@ static int finish_all(struct many *m, int n, MPI_Request h[], MPI_Status statuse
 		MPI_Request *handle = &h[m->at[k]];
 		int rc;
 
-		if (m->ended && r->state == REQ_ACTIVE) {
-			if (likely(m->bare && !r->persistent)) {
-				end_bare(&ended, r);
-				*handle = MPI_REQUEST_NULL;
-				continue;
-			}
-			core_request_complete(r, m->bare ? &ok : &m->st[k]);
-		}
+		if (m->ended && r->state == REQ_ACTIVE)
+			core_request_complete(r, &m->st[k]);
 		if (likely(r->state == REQ_DONE)) {
 			rc = core_many_error(r, statuses ? &statuses[m->at[k]] : 0);
 			core_request_seen(r, handle);
@@ -269,7 +208,6 @@ static int finish_all(struct many *m, int n, MPI_Request h[], MPI_Status statuse
 		m->which[k] = rc;
 		failed |= rc;
 	}
-	end_all(&ended);
 	if (likely(!failed))
 		return MPI_SUCCESS;
 	for (int k = 0; statuses && k < m->n; k++)
@@ -279,22 +217,17 @@ static int finish_all(struct many *m, int n, MPI_Request h[], MPI_Status statuse
 
 /* ---- the calls ---- */
 
-static int mode_of_all(const struct many *m, const MPI_Status statuses[])
-{
-	return statuses || m->telling ? MANA_WAIT_ALL : MANA_WAIT_OVER;
-}
-
 int core_Waitall(int n, MPI_Request h[], MPI_Status statuses[])
 {
 	struct many m;
 
 	ENTER_WAIT();
-	int rc = core_many_gather(&m, n, h, statuses ? 0 : h);
+	int rc = core_many_gather(&m, n, h);
 
 	if (unlikely(rc))
 		LEAVE(rc);
 	while (m.active)
-		if (unlikely(core_many_wait(self_, &m, mode_of_all(&m, statuses), &seq_)))
+		if (unlikely(core_many_wait(self_, &m, MANA_WAIT_ALL, &seq_)))
 			break;
 	rc = finish_all(&m, n, h, statuses);
 	core_many_free(&m);
@@ -306,11 +239,11 @@ int core_Testall(int n, MPI_Request h[], int *flag, MPI_Status statuses[])
 	struct many m;
 
 	ENTER();
-	int rc = core_many_gather(&m, n, h, 0);
+	int rc = core_many_gather(&m, n, h);
 
 	if (unlikely(rc))
 		LEAVE(rc);
-	core_many_test(self_, &m, mode_of_all(&m, statuses));
+	core_many_test(self_, &m, MANA_WAIT_ALL);
 	*flag = !m.active;
 	if (!m.active)
 		rc = finish_all(&m, n, h, statuses);

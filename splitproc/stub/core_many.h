@@ -11,9 +11,7 @@ struct many {
 	int active, done;
 	int soft;    /* active but nothing posted below */
 	int files;   /* operations on files */
-	int telling; /* some whose status tells more than that they are over */
 	int ended;   /* all are over below, and not recorded yet: finish_all does */
-	int bare;    /* … and there is no status of them */
 	struct core_request **r;
 	int *at; /* where it is among the program's */
 	MPI_Request *lower;
@@ -27,9 +25,8 @@ struct many {
 	int which_[INLINE_MAX];
 };
 
-/* Looks up the handles; an invalid one is an error, and then nothing need be freed. Sends that were over when they had
- * begun, of which nobody wants a status, end here and now: their handles in `ended` become null (0: they do not end). */
-HIDDEN int core_many_gather(struct many *m, int n, const MPI_Request h[], MPI_Request ended[]);
+/* Looks up the handles; an invalid one is an error, and then nothing need be freed. */
+HIDDEN int core_many_gather(struct many *m, int n, const MPI_Request h[]);
 HIDDEN void core_many_free(struct many *m);
 /* One test below; what completed is recorded. */
 HIDDEN void core_many_test(volatile struct mana_thread *t, struct many *m, int mode);

@@ -47,7 +47,7 @@ int core_Waitany(int n, MPI_Request h[], int *index, MPI_Status *status)
 	struct many m;
 
 	ENTER_WAIT();
-	int rc = core_many_gather(&m, n, h, 0);
+	int rc = core_many_gather(&m, n, h);
 
 	if (unlikely(rc))
 		LEAVE(rc);
@@ -67,7 +67,7 @@ int core_Waitsome(int n, MPI_Request h[], int *outcount, int indices[], MPI_Stat
 	struct many m;
 
 	ENTER_WAIT();
-	int rc = core_many_gather(&m, n, h, 0);
+	int rc = core_many_gather(&m, n, h);
 
 	if (unlikely(rc))
 		LEAVE(rc);
@@ -90,7 +90,7 @@ int core_Testany(int n, MPI_Request h[], int *index, int *flag, MPI_Status *stat
 	struct many m;
 
 	ENTER();
-	int rc = core_many_gather(&m, n, h, 0);
+	int rc = core_many_gather(&m, n, h);
 
 	if (unlikely(rc))
 		LEAVE(rc);
@@ -110,7 +110,7 @@ int core_Testsome(int n, MPI_Request h[], int *outcount, int indices[], MPI_Stat
 	struct many m;
 
 	ENTER();
-	int rc = core_many_gather(&m, n, h, 0);
+	int rc = core_many_gather(&m, n, h);
 
 	if (unlikely(rc))
 		LEAVE(rc);

@@ -6,7 +6,7 @@ int core_Request_get_status_all(int n, const MPI_Request h[], int *flag, MPI_Sta
 	struct many m;
 
 	ENTER();
-	int rc = core_many_gather(&m, n, h, 0), failed = 0;
+	int rc = core_many_gather(&m, n, h), failed = 0;
 
 	if (rc)
 		LEAVE(rc);
@@ -29,7 +29,7 @@ int core_Request_get_status_any(int n, const MPI_Request h[], int *index, int *f
 	struct many m;
 
 	ENTER();
-	int rc = core_many_gather(&m, n, h, 0);
+	int rc = core_many_gather(&m, n, h);
 
 	if (rc)
 		LEAVE(rc);
@@ -54,7 +54,7 @@ int core_Request_get_status_some(int n, const MPI_Request h[], int *outcount, in
 	struct many m;
 
 	ENTER();
-	int rc = core_many_gather(&m, n, h, 0), k = 0, failed = 0;
+	int rc = core_many_gather(&m, n, h), k = 0, failed = 0;
 
 	if (rc)
 		LEAVE(rc);

@@ -4,7 +4,7 @@
  * until it is complete. When a checkpoint interrupts it, the operation becomes
  * an ordinary request of the core, which survives whatever happens next.
  */
-#include "core_begin.h"
+#include "core_p2p.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -219,8 +219,9 @@ INLINE int begin_sync(volatile struct mana_thread *t, const void *buf, MPI_Count
 	return rc;
 }
 
-int core_isend_unusual(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag,
-                       struct core_comm *c, MPI_Request *out)
+/* The arguments of a nonblocking send to nobody, or a wrong one. */
+static int send_to_none(volatile struct mana_thread *t, const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag,
+                        struct core_comm *c, MPI_Request *out)
 {
 	if (!c)
 		return MPI_ERR_COMM;
@@ -228,15 +229,38 @@ int core_isend_unusual(volatile struct mana_thread *t, const void *buf, MPI_Coun
 	return dst == MPI_PROC_NULL ? core_noproc(t, REQ_SEND, buf, n, type, tag, c) : MPI_ERR_RANK;
 }
 
-MPI_Request core_isend_request(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, struct core_comm *c,
-                               MPI_Request lower)
-{
-	return core_request_handle(core_request_begun(REQ_SEND, (void *)buf, n, type, dst, tag, c, lower));
-}
-
 int core_Isend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, MPI_Request *out)
 {
-	return core_begin_Isend(buf, n, type, dst, tag, comm, out);
+	ENTER();
+	struct core_comm *c = core_comm_of(comm);
+	MPI_Request lower = 0;
+	int rc;
+
+	if (unlikely(!c || (unsigned)dst >= (unsigned)core_npeers(c)))
+		LEAVE(send_to_none(self_, buf, n, type, dst, tag, c, out));
+	rc = LOWER(self_, core_lower->p.isend(buf, n, core_type_lower(type), dst, tag, c->lower, &lower));
+	if (unlikely(rc))
+		LEAVE(rc);
+	core_count_sent(c, dst, tag);
+	*out = core_request_handle(likely(!lower) ? &core_over
+	                                          : core_request_begun(REQ_SEND, (void *)buf, n, type, dst, tag, c, lower));
+	LEAVE(MPI_SUCCESS);
+}
+
+MPI_Comm core_isend_goes_on(struct core_request *r, int *rc, uint64_t lower)
+{
+	MPI_Comm comm = (MPI_Comm)(uintptr_t)r->comm->vid;
+
+	if (*rc) {
+		core_count(core_sent, r->comm, r->peer, -1);
+		*rc = core_lower->direct.error(*rc);
+		return comm;
+	}
+	core_request_take(REQ_SEND);
+	r->head = CORE_HEAD(REQ_SEND, REQ_ACTIVE, 1);
+	r->lower = (MPI_Request)lower;
+	core_comm_ref(r->comm);
+	return comm;
 }
 
 int core_Irsend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, MPI_Request *out)
@@ -286,31 +310,36 @@ int core_Ibsend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int ta
 	struct core_comm *c = core_comm_of(comm);
 
 	if (unlikely(!c || (unsigned)dst >= (unsigned)core_npeers(c)))
-		LEAVE(core_isend_unusual(self_, buf, n, type, dst, tag, c, out));
+		LEAVE(send_to_none(self_, buf, n, type, dst, tag, c, out));
 	*out = core_request_handle(&core_over);
 	LEAVE(core_bsend(self_, buf, n, type, dst, tag, c));
 }
 
-int core_irecv_unusual(volatile struct mana_thread *t, void *buf, MPI_Count n, MPI_Datatype type, int src, int tag,
-                       struct core_comm *c, MPI_Request *out)
+int core_Irecv(void *buf, MPI_Count n, MPI_Datatype type, int src, int tag, MPI_Comm comm, MPI_Request *out)
 {
+	ENTER();
+	struct core_comm *c = core_comm_of(comm);
 	struct core_request *r;
 	int rc;
 
-	if (!c)
-		return MPI_ERR_COMM;
-	if (!core_source_ok(c, src) && src != MPI_PROC_NULL)
-		return MPI_ERR_RANK;
+	if (unlikely(!c))
+		LEAVE(MPI_ERR_COMM);
+	if (unlikely(!core_source_ok(c, src) && src != MPI_PROC_NULL))
+		LEAVE(MPI_ERR_RANK);
 	r = core_request_p2p(REQ_RECV, buf, n, type, src, tag, c);
-	rc = core_post_recv(t, r);
-	if (rc)
+	rc = core_post_recv(self_, r);
+	if (unlikely(rc))
 		core_request_drop(r);
 	else
 		*out = core_request_handle(r);
-	return rc;
+	LEAVE(rc);
 }
 
-int core_Irecv(void *buf, MPI_Count n, MPI_Datatype type, int src, int tag, MPI_Comm comm, MPI_Request *out)
+MPI_Comm core_irecv_failed(struct core_request *r, int *rc)
 {
-	return core_begin_Irecv(buf, n, type, src, tag, comm, out);
+	MPI_Comm comm = (MPI_Comm)(uintptr_t)r->comm->vid;
+
+	*rc = core_lower->direct.error(*rc);
+	core_request_drop(r);
+	return comm;
 }

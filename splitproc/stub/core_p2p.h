@@ -40,7 +40,7 @@ struct core_message {
 
 HIDDEN extern uint32_t core_p2p_spin;
 HIDDEN extern uint64_t core_ndrained;               /* messages in all queues */
-HIDDEN extern struct core_request *core_request_pool; /* free list, linked by next_free */
+HIDDEN extern struct core_request *core_request_pool; /* free list, linked by next_free; not empty after core_request_grow */
 HIDDEN extern struct core_request *core_orphans;    /* freed but active requests and buffered sends, by next */
 HIDDEN extern uint64_t core_request_seq;
 HIDDEN extern struct core_request core_over; /* stands for all sends that were over when they had begun */
@@ -177,24 +177,27 @@ static inline struct mana_status core_status_noproc(void)
 	})
 
 /* ---- requests (core_request.c) ---- */
-HIDDEN struct core_request *core_request_grow(void); /* called with the lock held */
+HIDDEN void core_request_grow(void); /* called with the lock held */
+
+/* The first of the pool, which is never left empty; a receive gets its place in the order of posting. */
+static inline struct core_request *core_request_take(int kind)
+{
+	struct core_request *r = core_request_pool;
+
+	core_request_pool = r->next_free;
+	if (unlikely(!core_request_pool))
+		core_request_grow();
+	if (kind != REQ_SEND)
+		r->seq = ++core_request_seq;
+	return r;
+}
+HIDDEN struct core_request *core_request_take_locked(int kind);
 
 static inline struct core_request *core_request_alloc(int kind)
 {
-	struct core_request *r;
+	struct core_request *r = core_threaded() ? core_request_take_locked(kind) : core_request_take(kind);
 
-	core_p2p_lock();
-	r = core_request_pool;
-	if (unlikely(!r))
-		r = core_request_grow();
-	core_request_pool = r->next_free;
-	if (kind != REQ_SEND)
-		r->seq = ++core_request_seq;
-	core_p2p_unlock();
-	r->kind = kind;
-	r->state = REQ_ACTIVE;
-	r->live = 1;
-	r->persistent = r->mode = r->freed = r->cancel = 0;
+	r->head = CORE_HEAD(kind, REQ_ACTIVE, 1);
 	r->lower = 0;
 	r->comm = 0;
 	r->type = (uint32_t)VID(MPI_BYTE);
@@ -235,18 +238,24 @@ static inline void core_comm_ref(struct core_comm *c)
 		c->refs++;
 }
 
+static inline void core_request_arguments(struct core_request *r, void *buf, MPI_Count n, uint32_t type, int peer, int tag,
+                                          struct core_comm *c)
+{
+	r->buf = buf;
+	r->count = n;
+	r->type = type;
+	r->peer = peer;
+	r->tag = tag;
+	r->comm = c;
+}
+
 /* A point-to-point request with its arguments; takes references on c and t. */
 static inline struct core_request *core_request_p2p(int kind, void *buf, MPI_Count n, MPI_Datatype t, int peer,
                                                     int tag, struct core_comm *c)
 {
 	struct core_request *r = core_request_alloc(kind);
 
-	r->buf = buf;
-	r->count = n;
-	r->type = (uint32_t)VID(t);
-	r->peer = peer;
-	r->tag = tag;
-	r->comm = c;
+	core_request_arguments(r, buf, n, (uint32_t)VID(t), peer, tag, c);
 	core_comm_ref(c);
 	if (unlikely(VID(t) >= VID_BASE))
 		core_type_ref(t);
@@ -344,6 +353,12 @@ HIDDEN void core_orphan_add(struct core_request *r);
 /* Generalized requests (core_grequest.c). */
 HIDDEN int core_grequest_query(struct core_request *r, MPI_Status *st);
 HIDDEN int core_grequest_cancel(struct core_request *r);
+
+/* For front_try.h. The send of the arguments that r, the first of the pool, keeps has failed with the library's code *rc,
+ * or goes on below: then r is its request. And: the receive r has failed. Both make the code a class and return the
+ * communicator. */
+HIDDEN MPI_Comm core_isend_goes_on(struct core_request *r, int *rc, uint64_t lower);
+HIDDEN MPI_Comm core_irecv_failed(struct core_request *r, int *rc) __attribute__((cold));
 
 /* ---- drained messages (core_queue.c) ---- */
 /* The first message of c that matches, out of the queue; NULL: none. */

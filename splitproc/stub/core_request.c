@@ -17,7 +17,7 @@ MPI_Comm core_failed_comm;
 
 #define POOL_STEP 64
 
-struct core_request *core_request_grow(void)
+void core_request_grow(void)
 {
 	uintptr_t line = _Alignof(struct core_request);
 	char *space = core_alloc(POOL_STEP * sizeof(struct core_request) + line);
@@ -28,7 +28,16 @@ struct core_request *core_request_grow(void)
 		block[i].next_free = core_request_pool;
 		core_request_pool = &block[i];
 	}
-	return core_request_pool;
+}
+
+struct core_request *core_request_take_locked(int kind)
+{
+	struct core_request *r;
+
+	core_p2p_lock();
+	r = core_request_take(kind);
+	core_p2p_unlock();
+	return r;
 }
 
 struct core_request *core_request_new(int kind, struct core_comm *c)

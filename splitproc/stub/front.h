@@ -6,7 +6,7 @@
 #ifndef MANA_FRONT_H
 #define MANA_FRONT_H
 
-#include "core_begin.h"
+#include "core.h"
 #include "core_len.h"
 #include "core_local.h"
 
@@ -15,8 +15,6 @@
 #define core_Comm_size core_local_Comm_size
 #define core_Type_size core_local_Type_size
 #define core_Get_count core_local_Get_count
-#define core_Isend core_begin_Isend
-#define core_Irecv core_begin_Irecv
 #endif
 
 /* The stack copy of an empty array is passed on but never read. */
@@ -92,6 +90,16 @@ static void front_contents(MPI_Datatype type, int *v, MPI_Count max, int large)
 		v[at + 3 * n] = prog_order_out(v[at + 3 * n]);
 	}
 }
+
+/* ---- what is tried first ---- */
+#ifndef FRONT_ALONE
+#include "front_try.h"
+#else
+#define front_try_Isend(...) 0
+#define front_try_Irecv(...) 0
+#define front_try_Waitall(...) 0
+#define front_try_Testall(...) 0
+#endif
 
 /* ---- attributes ---- */
 

@@ -20,7 +20,9 @@ struct mana_status {
 	int64_t bytes;
 };
 
-enum mana_wait_mode { MANA_WAIT_ALL, MANA_WAIT_ANY, MANA_WAIT_SOME, MANA_WAIT_OVER };
+enum mana_wait_mode { MANA_WAIT_ALL, MANA_WAIT_ANY, MANA_WAIT_SOME };
+
+#define MANA_OVER_MAX 128
 
 /* Not an MPI error class: the wait saw ctl->intr change; the requests live on. */
 #define MANA_INTERRUPTED (-1)
@@ -39,15 +41,17 @@ struct mana_prims {
 	            MPI_Request *req);
 	int (*recv)(void *buf, MPI_Count n, MPI_Datatype t, int src, int tag, MPI_Comm c, uint32_t seq,
 	            MPI_Request *req, struct mana_status *st);
-	/* Wait for n native requests (0 entries are inactive). ALL: all, which[] stays as it is; OVER: as
-	 * ALL, but the status of an operation that did not fail may be empty, and if all have
-	 * succeeded st[] is left alone; ANY: one,
+	/* Wait for n native requests (0 entries are inactive). ALL: all, which[] stays as it is; ANY: one,
 	 * its index in *which (-1: none active); SOME: at least one, *ndone indices in which[]. Completed entries
 	 * of reqs become 0, their status goes to st[i] at the same index (st may be NULL). */
 	int (*wait)(int n, MPI_Request reqs[], int mode, uint32_t seq, int *ndone, int which[],
 	            struct mana_status st[]);
 	/* Same without waiting; *ndone: how many it has completed, 0 when nothing (ALL: not everything) is complete. */
 	int (*test)(int n, MPI_Request reqs[], int mode, int *ndone, int which[], struct mana_status st[]);
+	/* Are all n <= MANA_OVER_MAX sends and receives over, of whose statuses nobody wants to know? Waits unless seq is
+	 * NULL. Returns 0, MANA_INTERRUPTED (seq NULL: not all are, and nothing has changed), or the class of a failure;
+	 * unless it is 0, what is over is 0 in reqs[], and one of that has failed if there was a failure. */
+	int (*over)(int n, MPI_Request reqs[], const uint32_t *seq);
 	int (*probe)(int src, int tag, MPI_Comm c, uint32_t seq, struct mana_status *st); /* iprobe loop */
 	int (*iprobe)(int src, int tag, MPI_Comm c, int *flag, struct mana_status *st);
 	int (*improbe)(int src, int tag, MPI_Comm c, int *flag, MPI_Message *m, struct mana_status *st);
@@ -69,6 +73,20 @@ struct mana_prims {
 	void (*donor_free)(uint64_t lower_tp);
 };
 
+#define MANA_PREDEFINED 1024 /* predefined handles of the standard ABI are less */
+
+/* The library itself, for calls that cannot afford the adapter in between. Handles are its own, widened to 64 bits (the
+ * psABI ignores the upper half of an int argument; *req must be 0 before); predefined ones are value[standard handle].
+ * Ranks and tags are >= 0. What is returned is the library's code: error() makes a class of it. */
+struct mana_direct {
+	int (*isend)(const void *buf, int n, uint64_t type, int dst, int tag, uint64_t comm, uint64_t *req);
+	int (*irecv)(void *buf, int n, uint64_t type, int src, int tag, uint64_t comm, uint64_t *req);
+	int (*error)(int rc);
+	/* r & over_mask == over: r stands for all sends that the library has completed at once; nobody need free it. */
+	uint64_t over_mask, over;
+	uint64_t value[MANA_PREDEFINED];
+};
+
 #define MANA_OP_SLOTS 256 /* user ops that may live at the same time */
 
 /* What the stub offers to the adapter. */
@@ -85,9 +103,10 @@ struct mana_lower {
 	int lib_version, lib_subversion;
 	int tag_ub;
 	int own_windows; /* a window of memory that the library allocates itself is faster */
-	MPI_Comm world; /* native world handle as a lower handle (MPI_COMM_WORLD) */
+	MPI_Comm world, self; /* native handles */
 	uint64_t main_tp; /* thread pointer of the adapter's main thread */
 	struct mana_upper *upper; /* set by the stub after entry */
+	struct mana_direct direct;
 };
 
 #endif

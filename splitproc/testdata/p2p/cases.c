@@ -1,6 +1,8 @@
 /* The cases: each runs in a process of its own, named on the command line. */
 #include "fake.h"
 
+#include "first.h"
+
 #define WORLD MPI_COMM_WORLD
 #define ANY MPI_ANY_SOURCE
 #define NOTAG MPI_ANY_TAG
@@ -960,6 +962,109 @@ static void elements(void)
 	EQ(core_Get_count(&st, MPI_DATATYPE_NULL, &n), MPI_ERR_TYPE);
 }
 
+/* What a front end tries first, where it ends: refused by the library, not over at once, not usual. */
+static void tried_first(void)
+{
+	MPI_Request q[4], none = MPI_REQUEST_NULL;
+	MPI_Status st;
+	int v = 1, w[3] = {0};
+
+	failed_on = 0;
+	EQ(core_Isend(&v, -1, MPI_INT, 1, 1, WORLD, &none), MPI_ERR_COUNT);
+	EQ((long)failed_on, (long)WORLD);
+	EQ(core_Irecv(&v, -1, MPI_INT, 1, 1, DUP, &none), MPI_ERR_COUNT);
+	EQ((long)failed_on, (long)DUP);
+	EQ((long)none, (long)MPI_REQUEST_NULL);
+	EQ(core_sent[1], 0);
+	EQ(dup_comm.refs, 1);
+	hold_sends = 1;
+	EQ(core_Isend(&v, 1, MPI_INT, 1, 1, DUP, &q[0]), 0);
+	EQ(core_Irecv(&w[0], 1, MPI_INT, 2, 2, DUP, &q[1]), 0);
+	EQ(core_Isend(&v, 1, MPI_INT, 2, 1, DUP, &q[2]), 0);
+	EQ(core_Irecv(&w[1], 1, MPI_INT, ANY, NOTAG, DUP, &q[3]), 0);
+	EQ(dup_comm.refs, 5);
+	EQ(core_sent[1] + core_sent[2], 2);
+	drain_and_restart();
+	say(&dup_comm, 2, 2, 5);
+	EQ(core_Waitall(3, q, MPI_STATUSES_IGNORE), 0);
+	EQ(w[0], 5);
+	say(&dup_comm, 1, 9, 6);
+	EQ(core_Wait(&q[3], &st), 0);
+	want(&st, 1, 9, 1);
+	EQ(core_received[1] + core_received[2], 2);
+	hold_sends = 0;
+}
+
+/* A checkpoint between two arrivals of a Waitall without statuses: what is over is not awaited again. */
+static int arrivals;
+static void arrive_or_interrupt(void)
+{
+	if (++arrivals == 1) {
+		say(&core_world, 1, 2, 20);
+	} else if (arrivals == 2) {
+		at_gate = drain_and_restart;
+		mana_ctl->pending = 1;
+		interrupt();
+	} else {
+		mana_ctl->pending = 0;
+		say(&core_world, 2, 1, 10);
+	}
+}
+
+static void waitall_interrupted(void)
+{
+	MPI_Request q[4] = {MPI_REQUEST_NULL};
+	int v[3] = {0};
+
+	EQ(core_Irecv(&v[0], 1, MPI_INT, 2, 1, WORLD, &q[0]), 0);
+	EQ(core_Irecv(&v[1], 1, MPI_INT, 1, 2, WORLD, &q[2]), 0);
+	EQ(core_Isend(v, 0, MPI_INT, 1, 2, WORLD, &q[3]), 0);
+	q[1] = MPI_REQUEST_NULL;
+	idle = arrive_or_interrupt;
+	EQ(core_Waitall(4, q, MPI_STATUSES_IGNORE), 0);
+	EQ(gates, 1);
+	EQ(v[0], 10);
+	EQ(v[1], 20);
+	EQ(core_received[1], 1);
+	EQ(core_received[2], 1);
+	for (int i = 0; i < 4; i++)
+		EQ((long)q[i], (long)MPI_REQUEST_NULL);
+}
+
+/* More than are looked at together, over two communicators, tested before they are over. */
+static void testall_without_statuses(void)
+{
+	enum { N = PLAIN_MAX + 5 };
+	MPI_Request q[N], two[2];
+	int v[N], flag = 1;
+
+	for (int i = 0; i < N; i++)
+		EQ(core_Irecv(&v[i], 1, MPI_INT, 1, i, WORLD, &q[i]), 0);
+	for (int i = 0; i < N; i++)
+		say(&core_world, 1, i, i);
+	EQ(core_Waitall(N, q, MPI_STATUSES_IGNORE), 0);
+	EQ(core_received[1], N);
+	for (int i = 0; i < N; i++)
+		EQ(v[i], i);
+	EQ(core_Irecv(&v[0], 1, MPI_INT, 1, 1, WORLD, &two[0]), 0);
+	for (int alone = 1; alone >= 0; alone--) {
+		EQ(core_Irecv(&v[1], 1, MPI_INT, 2, 1, alone ? WORLD : DUP, &two[1]), 0);
+		EQ(core_Testall(2, two, &flag, MPI_STATUSES_IGNORE), 0);
+		EQ(flag, 0);
+		say(alone ? &core_world : &dup_comm, 2, 1, 3);
+		EQ(core_Testall(2 - alone, two + alone, &flag, MPI_STATUSES_IGNORE), 0);
+		EQ(flag, alone);
+		EQ(core_received[2], 1);
+	}
+	say(&core_world, 1, 1, 4);
+	while (!flag)
+		EQ(core_Testall(2, two, &flag, MPI_STATUSES_IGNORE), 0);
+	EQ(v[0], 4);
+	EQ(v[1], 3);
+	EQ(core_received[1], N + 1);
+	EQ(core_received[2], 2);
+}
+
 #define CASE(f) {#f, f}
 static const struct {
 	const char *name;
@@ -973,7 +1078,8 @@ static const struct {
 	CASE(bad_arguments), CASE(matched_messages_survive), CASE(buffered), CASE(sends_over_at_once), CASE(freed_requests),
 	CASE(sendrecv_interrupted), CASE(isendrecv), CASE(self_messages), CASE(intercommunicator), CASE(generalized),
 	CASE(ssend_to_self), CASE(ssend_received_before), CASE(ssend_to_peer), CASE(checkpoint_in_ssend),
-	CASE(ssend_persistent_and_freed), CASE(elements),
+	CASE(ssend_persistent_and_freed), CASE(elements), CASE(tried_first),
+	CASE(waitall_interrupted), CASE(testall_without_statuses),
 };
 
 int main(int argc, char **argv)

@@ -302,9 +302,8 @@ static int reap(MPI_Request *q, struct mana_status *st)
 
 static int p_test(int n, MPI_Request q[], int mode, int *ndone, int which[], struct mana_status st[])
 {
-	int rc = 0, over = mode == MANA_WAIT_OVER;
+	int rc = 0;
 
-	mode = over ? MANA_WAIT_ALL : mode;
 	progress();
 	*ndone = 0;
 	if (mode == MANA_WAIT_ALL)
@@ -324,8 +323,6 @@ static int p_test(int n, MPI_Request q[], int mode, int *ndone, int which[], str
 		if (mode == MANA_WAIT_ANY)
 			break;
 	}
-	if (over && !rc && n > 1)
-		memset(st, 0xaa, n * sizeof(*st)); /* nobody may rely on them */
 	return rc;
 }
 
@@ -362,6 +359,27 @@ static int p_wait(int n, MPI_Request q[], int mode, uint32_t seq, int *ndone, in
 		if (rc || *ndone)
 			return rc;
 		if (wait_step(seq))
+			return MANA_INTERRUPTED;
+	}
+}
+
+static int p_over(int n, MPI_Request q[], const uint32_t *seq)
+{
+	for (;;) {
+		int left = 0, rc = 0;
+
+		progress();
+		for (int i = 0; i < n; i++)
+			left += !native_of(q[i])->done;
+		for (int i = 0; i < n && (!left || (seq && mana_ctl->intr != *seq)); i++) {
+			struct mana_status st;
+
+			if (reap(&q[i], &st) && st.error)
+				rc = MPI_ERR_IN_STATUS;
+		}
+		if (rc || !left)
+			return rc;
+		if (!seq || wait_step(*seq))
 			return MANA_INTERRUPTED;
 	}
 }
@@ -562,8 +580,25 @@ static int f_Allreduce(const void *s, void *r, MPI_Count n, MPI_Datatype t, MPI_
 	return 0;
 }
 
+/* Handles of this library are lower handles. */
+static int d_isend(const void *buf, int n, uint64_t type, int dst, int tag, uint64_t comm, uint64_t *q)
+{
+	return p_isend(buf, n, (MPI_Datatype)type, dst, tag, (MPI_Comm)comm, (MPI_Request *)q);
+}
+
+static int d_irecv(void *buf, int n, uint64_t type, int src, int tag, uint64_t comm, uint64_t *q)
+{
+	return p_irecv(buf, n, (MPI_Datatype)type, src, tag, (MPI_Comm)comm, (MPI_Request *)q);
+}
+
+static int d_error(int rc)
+{
+	return rc;
+}
+
 static struct mana_lower lower = {
-	.p = {.isend = p_isend, .send = p_send, .irecv = p_irecv, .recv = p_recv, .wait = p_wait, .test = p_test, .probe = p_probe, .iprobe = p_iprobe,
+	.direct = {.isend = d_isend, .irecv = d_irecv, .error = d_error, .over_mask = UINT64_MAX},
+	.p = {.isend = p_isend, .send = p_send, .irecv = p_irecv, .recv = p_recv, .wait = p_wait, .test = p_test, .over = p_over, .probe = p_probe, .iprobe = p_iprobe,
 	      .improbe = p_improbe, .mprobe = p_mprobe, .mrecv = p_mrecv, .elements = p_elements},
 	.f = {.Issend = f_Issend, .Imrecv = f_Imrecv, .Cancel = f_Cancel,
 	      .Request_free = f_Request_free, .Pack = f_Pack, .Pack_size = f_Pack_size, .Alltoall = f_Alltoall,
@@ -633,6 +668,9 @@ void fake_init(void)
 			.e.size = core_type_size(HANDLE(MPI_Datatype, CORE_FIRST_PREDEFINED + i)),
 			.valid = CORE_FIRST_PREDEFINED + i != (int)VID(MPI_DATATYPE_NULL)};
 	core_over.vid = core_table_add(&core_requests, &core_over);
+	core_request_grow();
+	for (int i = 0; i < MANA_PREDEFINED; i++)
+		lower.direct.value[i] = i;
 	core_lower = &lower;
 	new_lower();
 }

@@ -1,0 +1,146 @@
+/* front_try.h - what the dearest calls try first: all at once, with nothing unusual.
+ *
+ * Each front_try_X gets the arguments of MPI_X and returns whether it has done
+ * the call, *rc being what it returns; if not, nothing has happened and the
+ * general function is called. Nothing but the library is called here, by the
+ * front end itself: each call more, and each argument that has to be kept
+ * during one, would be a tenth of what mana adds to the library's time.
+ */
+#ifndef MANA_FRONT_TRY_H
+#define MANA_FRONT_TRY_H
+
+#include "core_plain.h"
+
+#define TRY static inline __attribute__((always_inline)) int
+
+/* The thread, IN, if it may go below at once, else NULL. */
+static inline volatile struct mana_thread *front_enter(void)
+{
+	volatile struct mana_thread *t = core_thread_slot;
+	if (unlikely(!t))
+		return 0;
+	t->state = MANA_IN;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	return unlikely(mana_ctl->pending || !t->lower_tp) ? 0 : t;
+}
+
+static inline void front_leave(volatile struct mana_thread *t)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	t->state = MANA_OUT;
+}
+
+/* The communicator if messages to and from `peer` are usual there, else NULL. */
+static inline struct core_comm *front_comm(prog_Comm comm, int peer)
+{
+	struct core_comm *c = comm == prog_comm_out(MPI_COMM_WORLD) ? &core_world : core_comm_of(prog_comm(comm));
+	return unlikely(!c || c->inter || (unsigned)peer >= (unsigned)c->size) ? 0 : c;
+}
+
+TRY front_try_Isend(const void *buf, int count, prog_Datatype datatype, int dest, int tag, prog_Comm comm,
+                    prog_Request *request, int *rc)
+{
+	volatile struct mana_thread *t = request ? front_enter() : 0;
+	struct core_comm *c = front_comm(comm, dest);
+	uint64_t type = VID(prog_type(datatype)), lower = 0;
+	struct core_request *r = core_request_pool;
+	const struct mana_direct *d = &core_lower->direct;
+	if (unlikely(!t || !c || type >= VID_BASE || tag < 0 || core_syncs || core_threaded()))
+		return 0;
+	/* Mostly no request is needed; until it is known the next one keeps the arguments. */
+	core_request_arguments(r, (void *)buf, count, (uint32_t)type, dest, tag, c);
+	core_sent[c->world[dest]]++;
+	int e = d->isend(buf, count, d->value[type & (MANA_PREDEFINED - 1)], dest, tag, VID(c->lower), &lower);
+	MPI_Comm failed = MPI_COMM_NULL;
+	if (likely(!e && (lower & core_lower->direct.over_mask) == core_lower->direct.over))
+		r = &core_over;
+	else
+		failed = core_isend_goes_on(r, &e, lower);
+	front_leave(t);
+	if (likely(!e))
+		*request = prog_request_out(core_request_handle(r));
+	*rc = likely(!e) ? 0 : front_fail(failed, e, "MPI_Isend");
+	return 1;
+}
+
+TRY front_try_Irecv(void *buf, int count, prog_Datatype datatype, int source, int tag, prog_Comm comm,
+                    prog_Request *request, int *rc)
+{
+	volatile struct mana_thread *t = request ? front_enter() : 0;
+	struct core_comm *c = front_comm(comm, source);
+	uint64_t type = VID(prog_type(datatype));
+	struct core_request *r = core_request_pool;
+	const struct mana_direct *d = &core_lower->direct;
+	if (unlikely(!t || !c || type >= VID_BASE || tag < 0 || core_ndrained || core_threaded()))
+		return 0;
+	core_request_pool = r->next_free;
+	r->seq = ++core_request_seq;
+	r->head = CORE_HEAD(REQ_RECV, REQ_ACTIVE, 1);
+	r->lower = 0;
+	core_request_arguments(r, buf, count, (uint32_t)type, source, tag, c);
+	core_comm_ref(c);
+	int e = d->irecv(buf, count, d->value[type & (MANA_PREDEFINED - 1)], source, tag, VID(c->lower), (uint64_t *)&r->lower);
+	MPI_Comm failed = MPI_COMM_NULL;
+	if (unlikely(e))
+		failed = core_irecv_failed(r, &e);
+	if (unlikely(!core_request_pool))
+		core_request_grow();
+	front_leave(t);
+	if (likely(!e))
+		*request = prog_request_out(core_request_handle(r));
+	*rc = likely(!e) ? 0 : front_fail(failed, e, "MPI_Irecv");
+	return 1;
+}
+
+/* Of requests without statuses: no copy of the handles is made. over: what core_plain_over says, or 1 if there are none. */
+static inline __attribute__((always_inline)) int front_all_over(volatile struct mana_thread *t, int count, prog_Request h[],
+                                                                 const uint32_t *seq)
+{
+	struct core_plain p;
+	int n = 0;
+	for (int i = 0; i < count; i++) {
+		struct core_request *r = core_plain_of(prog_request(h[i]));
+		if (r == &core_over)
+			continue;
+		if (unlikely(!r || (n && r->comm != p.r[0]->comm)))
+			return -1;
+		p.lower[n] = r->lower;
+		p.r[n++] = r;
+	}
+	int over = n ? core_plain_over(t, &p, n, seq) : 1;
+	for (int i = 0; over > 0 && i < count; i++)
+		h[i] = prog_request_out(MPI_REQUEST_NULL);
+	return over;
+}
+
+TRY front_try_Waitall(int count, prog_Request h[], prog_Status *statuses, int *rc)
+{
+	uint32_t seq = mana_ctl->intr; /* read before `pending`: the agent writes them in the other order */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	volatile struct mana_thread *t = statuses == PROG_STATUS_IGNORE ? front_enter() : 0;
+	if (unlikely(!t))
+		return 0;
+	for (int at = 0; at < count; at += PLAIN_MAX)
+		if (unlikely(front_all_over(t, count - at < PLAIN_MAX ? count - at : PLAIN_MAX, h + at, &seq) <= 0)) {
+			front_leave(t);
+			return 0;
+		}
+	front_leave(t);
+	*rc = 0;
+	return 1;
+}
+
+TRY front_try_Testall(int count, prog_Request h[], int *flag, prog_Status *statuses, int *rc)
+{
+	volatile struct mana_thread *t = flag && statuses == PROG_STATUS_IGNORE && count <= PLAIN_MAX ? front_enter() : 0;
+	if (unlikely(!t))
+		return 0;
+	int over = front_all_over(t, count, h, 0);
+	front_leave(t);
+	*flag = over;
+	*rc = 0;
+	return over >= 0;
+}
+
+#undef TRY
+#endif
