@@ -258,6 +258,7 @@ MPI_Comm core_isend_goes_on(struct core_request *r, int *rc, uint64_t lower)
 	}
 	core_request_take(REQ_SEND);
 	r->head = CORE_HEAD(REQ_SEND, REQ_ACTIVE, 1);
+	r->type = (uint32_t)VID(MPI_BYTE);
 	r->lower = (MPI_Request)lower;
 	core_comm_ref(r->comm);
 	return comm;

@@ -37,20 +37,36 @@ static inline struct core_comm *front_comm(prog_Comm comm, int peer)
 	return unlikely(!c || c->inter || (unsigned)peer >= (unsigned)c->size) ? 0 : c;
 }
 
+/* A request is an object of ours, never a predefined handle. */
+static inline prog_Request front_request(const struct core_request *r)
+{
+	uint32_t vid = r->vid;
+	if (vid < VID_BASE)
+		__builtin_unreachable();
+	return prog_request_out((MPI_Request)(uintptr_t)vid);
+}
+
 TRY front_try_Isend(const void *buf, int count, prog_Datatype datatype, int dest, int tag, prog_Comm comm,
                     prog_Request *request, int *rc)
 {
-	volatile struct mana_thread *t = request ? front_enter() : 0;
-	struct core_comm *c = front_comm(comm, dest);
-	uint64_t type = VID(prog_type(datatype)), lower = 0;
-	struct core_request *r = core_request_pool;
-	const struct mana_direct *d = &core_lower->direct;
-	if (unlikely(!t || !c || type >= VID_BASE || tag < 0 || core_syncs || core_threaded()))
+	if (unlikely(!request))
 		return 0;
-	/* Mostly no request is needed; until it is known the next one keeps the arguments. */
-	core_request_arguments(r, (void *)buf, count, (uint32_t)type, dest, tag, c);
-	core_sent[c->world[dest]]++;
+	volatile struct mana_thread *t = front_enter();
+	if (unlikely(!t))
+		return 0;
+	struct core_comm *c = front_comm(comm, dest);
+	if (unlikely(!c))
+		return 0;
+	uint64_t type = VID(prog_type(datatype)), lower = 0;
+	const struct mana_direct *d = &core_lower->direct;
+	if (unlikely(type >= VID_BASE || tag < 0 || core_syncs || core_threaded()))
+		return 0;
+	/* Mostly no request is needed; until it is known the next one keeps what it would have to. */
+	struct core_request *r = core_request_pool;
+	r->comm = c;
+	r->peer = dest;
 	int e = d->isend(buf, count, d->value[type & (MANA_PREDEFINED - 1)], dest, tag, VID(c->lower), &lower);
+	core_sent[r->comm->world[r->peer]]++;
 	MPI_Comm failed = MPI_COMM_NULL;
 	if (likely(!e && (lower & core_lower->direct.over_mask) == core_lower->direct.over))
 		r = &core_over;
@@ -58,7 +74,7 @@ TRY front_try_Isend(const void *buf, int count, prog_Datatype datatype, int dest
 		failed = core_isend_goes_on(r, &e, lower);
 	front_leave(t);
 	if (likely(!e))
-		*request = prog_request_out(core_request_handle(r));
+		*request = front_request(r);
 	*rc = likely(!e) ? 0 : front_fail(failed, e, "MPI_Isend");
 	return 1;
 }
@@ -66,13 +82,19 @@ TRY front_try_Isend(const void *buf, int count, prog_Datatype datatype, int dest
 TRY front_try_Irecv(void *buf, int count, prog_Datatype datatype, int source, int tag, prog_Comm comm,
                     prog_Request *request, int *rc)
 {
-	volatile struct mana_thread *t = request ? front_enter() : 0;
-	struct core_comm *c = front_comm(comm, source);
-	uint64_t type = VID(prog_type(datatype));
-	struct core_request *r = core_request_pool;
-	const struct mana_direct *d = &core_lower->direct;
-	if (unlikely(!t || !c || type >= VID_BASE || tag < 0 || core_ndrained || core_threaded()))
+	if (unlikely(!request))
 		return 0;
+	volatile struct mana_thread *t = front_enter();
+	if (unlikely(!t))
+		return 0;
+	struct core_comm *c = front_comm(comm, source);
+	if (unlikely(!c))
+		return 0;
+	uint64_t type = VID(prog_type(datatype));
+	const struct mana_direct *d = &core_lower->direct;
+	if (unlikely(type >= VID_BASE || tag < 0 || core_ndrained || core_threaded()))
+		return 0;
+	struct core_request *r = core_request_pool;
 	core_request_pool = r->next_free;
 	r->seq = ++core_request_seq;
 	r->head = CORE_HEAD(REQ_RECV, REQ_ACTIVE, 1);
@@ -87,7 +109,7 @@ TRY front_try_Irecv(void *buf, int count, prog_Datatype datatype, int source, in
 		core_request_grow();
 	front_leave(t);
 	if (likely(!e))
-		*request = prog_request_out(core_request_handle(r));
+		*request = front_request(r);
 	*rc = likely(!e) ? 0 : front_fail(failed, e, "MPI_Irecv");
 	return 1;
 }
