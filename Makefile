@@ -34,6 +34,8 @@ build: payload
 
 # The C parts that are embedded in the binary (target payload).
 include splitproc/payload.mk
+include aware/lib.mk
+payload: $(AWARE)
 
 deps:
 	./.ci/deps
@@ -99,4 +101,4 @@ lint:
 	$(GO) vet ./...
 
 clean: payload-clean
-	rm -rf bin dist
+	rm -rf bin dist $(AWARE)

@@ -57,6 +57,7 @@ type agent struct {
 	signals  chan os.Signal
 	lone     chan syscall.Signal // those of the signals that went to the agent alone
 	witness  *witness.Witness
+	wishes   *wishes // nil: no program knows of checkpoints
 	results  chan result
 	outgoing chan wire.Message // of goroutines that have something for the coordinator
 	mates    chan wire.Message // whose connections are made again at a restart
@@ -149,6 +150,8 @@ func (a *agent) run() int {
 			a.link.sendMessage(m)
 		case p := <-a.exits:
 			a.ended(p)
+		case <-a.bell():
+			a.rung()
 		}
 		if len(a.live()) == 0 && a.mayLeave() {
 			if a.killed {
@@ -289,5 +292,8 @@ func (a *agent) rejoin() bool {
 	}
 	a.joined(in)
 	a.warn("joined a coordinator again")
+	if a.wishes != nil {
+		a.rung()
+	}
 	return true
 }

@@ -12,17 +12,18 @@ import (
 
 // checkpoint is the generation that this agent takes part in.
 type checkpoint struct {
-	gen     int
-	working bool // a goroutine of this checkpoint is at work
-	over    string
-	kill    bool
-	stands  []*snapshot // stopped until the verdict, if it is to be killed: it must not go beyond its image
-	absent  int         // ranks of the job that have ended
-	kept    []int       // generations that stay, once committed
-	images  []written
-	orders  chan wire.Message // for the goroutine at work
-	ended   []*program        // programs that ended while the engine was at work
-	mpi     *converging       // nil without MPI, and once it has converged
+	gen       int
+	working   bool // a goroutine of this checkpoint is at work
+	over      string
+	kill      bool
+	stands    []*snapshot // stopped until the verdict, if it is to be killed: it must not go beyond its image
+	absent    int         // ranks of the job that have ended
+	kept      []int       // generations that stay, once committed
+	images    []written
+	orders    chan wire.Message // for the goroutine at work
+	ended     []*program        // programs that ended while the engine was at work
+	mpi       *converging       // nil without MPI, and once it has converged
+	forbidden bool              // by the program, at the moment
 }
 
 // result is how one piece of work went.
@@ -50,10 +51,17 @@ type published struct{ dir, name string }
 
 func (c *checkpoint) busy() bool { return c != nil && c.working }
 
-// begin answers the announcement of a checkpoint. A program without MPI has
-// nothing to quiesce, and one that is alone in its job quiesces by itself.
+// begin answers the announcement of a checkpoint, when the program allows it.
 func (a *agent) begin(m wire.Message) {
 	a.ckpt = &checkpoint{gen: m.Int("gen", 0), kill: m.Bool("kill"), absent: m.Int("ended", 0), orders: make(chan wire.Message, 8)}
+	if a.ckpt.forbidden = a.forbids(); !a.ckpt.forbidden {
+		a.converge()
+	}
+}
+
+// converge makes the program ready. One without MPI has nothing to quiesce,
+// and one that is alone in its job quiesces by itself.
+func (a *agent) converge() {
 	mpi := a.programs[0].mpi
 	if mpi != nil && a.cfg.Rank >= 0 {
 		a.ckpt.mpi = a.startConverging(mpi, a.ckpt.gen)
@@ -173,6 +181,9 @@ func (a *agent) progress(r result) {
 		return
 	}
 	if r.taken {
+		if a.wishes != nil {
+			a.wishes.board.Taken()
+		}
 		a.link.send("SNAPSHOT", "gen", c.gen, "held", r.held)
 		return
 	}
@@ -243,7 +254,9 @@ func (a *agent) finish() {
 	if m := a.programs[0].mpi; m != nil {
 		m.release()
 	}
+	done := 0
 	if c.over == "COMMIT" {
+		done = c.gen
 		a.gen = c.gen
 		for _, w := range c.images {
 			if err := w.publish(c.kept, a.cfg.Rank >= 0); err != nil {
@@ -267,6 +280,10 @@ func (a *agent) finish() {
 		a.warn("checkpoint %d: let the program go on: %v", c.gen, err)
 	}
 	a.link.send("RESUMED", "gen", c.gen)
+	if a.wishes != nil {
+		a.wishes.over(done)
+		a.rung()
+	}
 }
 
 // publish gives the image its stable name and removes the generations that do

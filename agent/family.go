@@ -94,6 +94,9 @@ func (f *family) take() (failed *program, err error) {
 		err = f.noteMPI(user)
 	}
 	if err == nil {
+		err = f.noteBoard()
+	}
+	if err == nil {
 		err = process.NoteSysV(snaps, f.sysv())
 	}
 	if err == nil {
@@ -218,6 +221,7 @@ func (f *family) stop(p *program) error {
 
 func (f *family) freeze(s *snapshot) (err error) {
 	o := process.Options{SeccompFilters: ownFilters(), Children: true, OpenFiles: f.a.cfg.OpenFiles}
+	exclude(s.p.pid, &o)
 	switch {
 	case f.mpi == nil:
 		s.frozen, err = process.Freeze(s.p.pid, o)

@@ -32,6 +32,9 @@ func (a *agent) launch(path string, argv, env []string) error {
 	if err != nil {
 		return err
 	}
+	if err := preload(plan); err != nil {
+		return err
+	}
 	// Whatever the tool's name: a rank that is taken for a program of its own
 	// would be saved at another moment than its peers.
 	if plan.ABI != splitproc.NoMPI && a.cfg.Rank < 0 {
@@ -49,6 +52,9 @@ func (a *agent) launch(path string, argv, env []string) error {
 	}
 	p := &program{pid: t.TID, name: progName(t.TID), upid: uniqueID(t.TID), dir: a.cfg.CkptDir, mpi: mpi}
 	a.programs = []*program{p}
+	if a.wishes != nil {
+		a.tellPlace(1)
+	}
 	if err := a.enter(p); err != nil {
 		a.tracer.Do(t.Kill)
 		return err
@@ -56,6 +62,9 @@ func (a *agent) launch(path string, argv, env []string) error {
 	if err := a.tracer.Do(func() error { return t.Detach(0) }); err != nil {
 		unix.Kill(p.pid, syscall.SIGKILL)
 		return err
+	}
+	if a.wishes != nil {
+		go a.wishes.listen(p.pid)
 	}
 	if mpi != nil {
 		go mpi.serve(splitproc.LowerOptions{Plan: plan, Env: os.Environ()}, a.warn)
@@ -80,9 +89,15 @@ func (a *agent) spawn(plan *splitproc.Plan, path string, argv, env []string) (t 
 			return task.Explain(err)
 		}
 		if plan.ABI != splitproc.NoMPI {
-			if mpi, err = newMPIProgram(t, &a.cfg); err != nil {
-				t.Kill()
+			mpi, err = newMPIProgram(t, &a.cfg)
+		}
+		if err == nil && plan.Preload != nil {
+			if a.wishes, err = newWishes(); err == nil {
+				err = a.wishes.board.MapInto(t)
 			}
+		}
+		if err != nil {
+			t.Kill()
 		}
 		return err
 	})

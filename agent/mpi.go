@@ -201,12 +201,17 @@ type converger struct {
 	since   time.Time // … since the program was seen to get anywhere
 	told    time.Time // when the stall was
 	tell    func(stall, target string)
+	wishes  *wishes // nil: the program has none
 }
 
 // settle is how long a rank has to stand still in a wait before it counts as
 // blocked, and released calls that nobody takes expire. Too short a time costs
 // a needless release, too long a time delays a checkpoint that needs one.
 const settle = 20 * time.Millisecond
+
+// wishStall is how long a rank that has to move must have stood still before it
+// is taken to wait for the very checkpoint that it holds up.
+const wishStall = 200 * time.Millisecond
 
 // run reports the program's clocks and obeys orders until stop is closed.
 func (c *converger) run(stop <-chan struct{}) error {
@@ -270,6 +275,9 @@ func (c *converger) report() error {
 	if (moving || !p.quiet) && time.Since(c.told) > stallAfter {
 		c.told = time.Now()
 		c.tell(c.stall(p), c.m.behind(c.targets))
+	}
+	if c.wishes != nil && moving && time.Since(c.since) > wishStall {
+		c.wishes.board.LetMove()
 	}
 	still := time.Since(c.stable) > settle
 	if still && !moving {

@@ -92,7 +92,7 @@ func (a *agent) startConverging(m *mpiProgram, gen int) *converging {
 	m.announce()
 	v := &converging{stop: make(chan struct{}), done: make(chan struct{})}
 	send := a.tell(v.stop)
-	v.c = &converger{m: m, orders: make(chan drain.Order, 64)}
+	v.c = &converger{m: m, orders: make(chan drain.Order, 64), wishes: a.wishes}
 	v.c.tell = func(stall, target string) {
 		send(wire.New("PROGRESS", "gen", gen, "stall", stall, "target", target))
 	}

@@ -69,6 +69,12 @@ func (r *Restart) restore(a *agent, all saved, opt process.RestoreOptions) ([]*p
 	var restored []*process.Restored
 	err := a.tracer.Do(func() (err error) {
 		restored, err = process.RestoreTree(tree, opt)
+		if err == nil && opt.DropCaps && hasBoard(restored) {
+			err = pidns.DropCaps()
+		}
+		if err == nil {
+			err = a.restoreBoard(restored, r.Generation)
+		}
 		return err
 	})
 	return restored, err
@@ -99,6 +105,9 @@ func (r *Restart) restoreMPI(a *agent, all saved, opt process.RestoreOptions) ([
 		if err == nil {
 			kept = t.all[t.user].Kept()
 			p.mpi, err = restoreMPI(&t, os.Environ())
+		}
+		if err == nil {
+			err = a.restoreBoard(t.all, r.Generation)
 		}
 		return err
 	})

@@ -66,6 +66,7 @@ type part struct {
 func (c *Coordinator) startCheckpoint(kill bool, done func(failure string)) {
 	kill = kill || c.cfg.KillAfter
 	c.generation++
+	c.wanted = false
 	k := &checkpoint{gen: c.generation, kill: kill, parts: map[*member]*part{}}
 	if done != nil {
 		k.done = append(k.done, done)
@@ -297,5 +298,24 @@ func (c *Coordinator) endCheckpoint() {
 	c.armInterval()
 	if len(c.members) == 0 && c.cfg.ExitOnLast {
 		c.finish(0, "last client exited")
+	}
+	c.serveWanted()
+}
+
+// wants notes that a program asks for a checkpoint. One that is under way will
+// do if the program has not been stopped for it yet: its agent had not heard of it.
+func (c *Coordinator) wants(m *member) {
+	if k := c.ckpt; k != nil && k.parts[m] != nil && !k.parts[m].resumed {
+		return
+	}
+	c.wanted = true
+	c.serveWanted()
+}
+
+// serveWanted starts the checkpoint that a program has asked for as soon as one can start.
+func (c *Coordinator) serveWanted() {
+	if c.wanted && c.running() {
+		c.note("a program asks for a checkpoint")
+		c.startCheckpoint(false, nil)
 	}
 }

@@ -185,6 +185,38 @@ func TestCheckpointCommits(t *testing.T) {
 	}
 }
 
+// A program's wish starts a checkpoint; one that crosses the announcement of
+// another is served by that, and one that comes later by the next.
+func TestWantedByProgram(t *testing.T) {
+	dir := t.TempDir()
+	c, _ := start(t, Config{})
+	a, b := join(t, c, dir, "1-1-1"), join(t, c, dir, "1-1-2")
+	both := func(f func(client)) { f(a); f(b) }
+	a.send("WANTED")
+	a.want("CKPT")
+	b.send("WANTED") // before it hears of this one
+	b.want("CKPT")
+	both(func(x client) { x.send("CLOCKS", "gen", 1, "mpi", 0) })
+	both(func(x client) { x.want("DRAIN") })
+	both(func(x client) { x.send("SNAPSHOT", "gen", 1) })
+	a.image(dir, "1-1-1", -1, 1)
+	b.image(dir, "1-1-2", -1, 1)
+	both(func(x client) { x.want("COMMIT") })
+	a.send("RESUMED", "gen", 1)
+	a.send("WANTED") // while b is not done
+	b.send("RESUMED", "gen", 1)
+	both(func(x client) {
+		if m := x.want("CKPT"); m.Int("gen", 0) != 2 {
+			t.Errorf("next: %s", m)
+		}
+	})
+	a.send("FAILED", "gen", 2, "reason", "test")
+	both(func(x client) { x.want("ABORT"); x.send("RESUMED", "gen", 2) })
+	if m, err := b.Recv(100 * time.Millisecond); err == nil && m.Verb == "CKPT" {
+		t.Errorf("a wish is served twice: %s", m)
+	}
+}
+
 func TestCheckpointFails(t *testing.T) {
 	dir := t.TempDir()
 	c, _ := start(t, Config{})

@@ -166,6 +166,7 @@ func (c *Coordinator) admit(m *member, join wire.Message, asked bool) {
 	m.send(wire.New("JOINED", "id", m.id, "comp", c.computation, "gen", c.generation))
 	c.note("%s joined", m)
 	c.advanceRestart()
+	c.serveWanted()
 }
 
 func (c *Coordinator) turnAway(m *member, join wire.Message, reason string) {
@@ -240,6 +241,8 @@ func (c *Coordinator) handle(m *member, msg wire.Message) {
 		c.restored(m)
 	case "ENDED":
 		c.hasEnded(m, msg)
+	case "WANTED":
+		c.wants(m)
 	default:
 		c.note("unknown message %s from %s", msg.Verb, m)
 	}

@@ -129,6 +129,7 @@ func (c *Coordinator) advanceRestart() {
 	c.note("restart complete; all workers running")
 	c.writeDatabase("restart", "", nil)
 	c.armInterval()
+	c.serveWanted()
 }
 
 // leftRestart ends a restart that has lost one of its processes.

@@ -57,6 +57,8 @@ type State struct {
 
 	// MPI belongs to the agent: rank, number of ranks and the like.
 	MPI json.RawMessage `json:"mpi,omitempty"`
+	// Board belongs to the agent: what it and the program have told each other of checkpoints.
+	Board json.RawMessage `json:"board,omitempty"`
 	// Settings belong to the agent too: what a restart is to keep up.
 	Settings json.RawMessage `json:"settings,omitempty"`
 }

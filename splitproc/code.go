@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mana/shared"
 	"mana/splitproc/fsuse"
 	"mana/task"
 )
@@ -54,7 +55,7 @@ func (c *Control) ServeCode(pid func() int, warn func(error)) (stop func()) {
 	return func() {
 		close(over)
 		atomic.AddUint32(&c.Doorbell, 1)
-		futexWake(&c.Doorbell)
+		shared.Wake(&c.Doorbell)
 		<-done
 	}
 }
@@ -70,7 +71,7 @@ func (c *Control) answerCode(pid int) error {
 		err = fmt.Errorf("%s cannot be used by the MPI library: %w", path, err)
 	}
 	atomic.StoreUint32(&c.CodeState, state)
-	futexWake(&c.CodeState)
+	shared.Wake(&c.CodeState)
 	return err
 }
 

@@ -3,12 +3,12 @@ package splitproc
 import (
 	"encoding/binary"
 	"fmt"
-	"os"
 	"sync/atomic"
 	"time"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
+	"mana/shared"
+	"mana/task"
 )
 
 // Addresses shared with stub/control.h.
@@ -141,43 +141,29 @@ type Clock struct {
 // Control is the agent's side of a control page.
 type Control struct {
 	*Page
-	mem []byte
-	fd  int
+	mem *shared.Memory
 }
 
 // NewControl makes an empty control page.
 func NewControl() (*Control, error) {
-	fd, err := unix.MemfdCreate(controlName, unix.MFD_CLOEXEC)
+	mem, err := shared.New(controlName, CtlSize)
 	if err != nil {
-		return nil, fmt.Errorf("create the control page: %w", err)
+		return nil, err
 	}
-	if err := unix.Ftruncate(fd, CtlSize); err != nil {
-		unix.Close(fd)
-		return nil, fmt.Errorf("size the control page: %w", err)
-	}
-	mem, err := unix.Mmap(fd, 0, CtlSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	if err != nil {
-		unix.Close(fd)
-		return nil, fmt.Errorf("map the control page: %w", err)
-	}
-	c := &Control{Page: (*Page)(unsafe.Pointer(&mem[0])), mem: mem, fd: fd}
+	c := &Control{Page: (*Page)(unsafe.Pointer(&mem.Bytes[0])), mem: mem}
 	c.Magic, c.Version = ctlMagic, ctlVersion
-	copy(c.Path[:len(c.Path)-1], c.path())
+	copy(c.Path[:len(c.Path)-1], mem.Path())
 	c.ZoneCursor = ZoneLo
 	return c, nil
 }
 
-// path is where a process of the same user finds the page's memfd.
-func (c *Control) path() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), c.fd) }
-
-// FD is the memfd behind the page, for mapping it into the program.
-func (c *Control) FD() int { return c.fd }
+// MapInto maps the page into a task that is stopped at its exec or in the gate.
+func (c *Control) MapInto(t *task.Task) error { return c.mem.MapInto(t, CtlAddr) }
 
 // Close unmaps the page here; the program keeps its own mapping.
 func (c *Control) Close() {
-	unix.Munmap(c.mem)
-	unix.Close(c.fd)
-	c.Page, c.mem = nil, nil
+	c.mem.Close()
+	c.Page = nil
 }
 
 const clocksOffset = unsafe.Offsetof(Page{}.Clocks)
@@ -185,54 +171,37 @@ const clocksOffset = unsafe.Offsetof(Page{}.Clocks)
 // Bytes is a copy of the page up to the last clock in use.
 func (c *Control) Bytes() []byte {
 	n := clocksOffset + uintptr(min(c.NClocks, maxClocks))*unsafe.Sizeof(Clock{})
-	return append([]byte(nil), c.mem[:n]...)
+	return append([]byte(nil), c.mem.Bytes[:n]...)
 }
 
 // Load fills the page with what Bytes returned.
 func (c *Control) Load(b []byte) error {
-	if len(b) < int(clocksOffset) || len(b) > len(c.mem) {
+	if len(b) < int(clocksOffset) || len(b) > len(c.mem.Bytes) {
 		return fmt.Errorf("saved control page has %d bytes", len(b))
 	}
 	if m, v := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]); m != ctlMagic || v != ctlVersion {
 		return fmt.Errorf("saved control page has magic %#x version %d, not %#x version %d", m, v, ctlMagic, ctlVersion)
 	}
-	copy(c.mem, b)
+	copy(c.mem.Bytes, b)
 	clear(c.Path[:])
-	copy(c.Path[:len(c.Path)-1], c.path())
+	copy(c.Path[:len(c.Path)-1], c.mem.Path())
 	return nil
 }
 
 // WakeIntr bumps the interrupt word and wakes every parked thread.
 func (c *Control) WakeIntr() {
 	atomic.AddUint32(&c.Intr, 1)
-	futexWake(&c.Intr)
+	shared.Wake(&c.Intr)
 }
 
 // Reply answers the program's request.
 func (c *Control) Reply(rep uint32) {
 	atomic.StoreUint32(&c.Rep, rep)
-	futexWake(&c.Rep)
+	shared.Wake(&c.Rep)
 }
 
 // WaitDoorbell waits until the doorbell differs from last, or for the timeout,
 // and returns its value.
 func (c *Control) WaitDoorbell(last uint32, timeout time.Duration) uint32 {
-	if v := atomic.LoadUint32(&c.Doorbell); v != last {
-		return v
-	}
-	ts := unix.NsecToTimespec(int64(timeout))
-	unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&c.Doorbell)), futexWaitOp, uintptr(last),
-		uintptr(unsafe.Pointer(&ts)), 0, 0)
-	return atomic.LoadUint32(&c.Doorbell)
-}
-
-// The page is shared between processes, so the futexes are not private
-// (futex(2)).
-const (
-	futexWaitOp = 0
-	futexWakeOp = 1
-)
-
-func futexWake(word *uint32) {
-	unix.Syscall(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWakeOp, 1<<30)
+	return shared.Wait(&c.Doorbell, last, timeout)
 }

@@ -7,26 +7,30 @@ import "strings"
 const origPrefix = "MANA_ORIG_"
 
 // Env returns the environment with which the planned program is started: the
-// stub is preloaded behind what the user preloads. The stub takes it out again.
+// stub and what else is to be preloaded come behind what the user preloads.
+// They take themselves out again.
 func (p *Plan) Env(env []string) ([]string, error) {
-	if p.ABI == NoMPI {
+	preload := p.Preload
+	if p.ABI != NoMPI {
+		stub, err := stubFile(p)
+		if err != nil {
+			return nil, err
+		}
+		preload = append([]string{stub}, preload...)
+	}
+	if len(preload) == 0 {
 		return env, nil
 	}
-	stub, err := stubFile(p)
-	if err != nil {
-		return nil, err
-	}
 	out := make([]string, 0, len(env)+2)
-	preload := stub
 	for _, e := range env {
 		if v, ok := strings.CutPrefix(e, "LD_PRELOAD="); ok {
 			out = append(out, origPrefix+e)
-			preload = v + ":" + stub
+			preload = append([]string{v}, preload...)
 			continue
 		}
 		out = append(out, e)
 	}
-	return append(out, "LD_PRELOAD="+preload), nil
+	return append(out, "LD_PRELOAD="+strings.Join(preload, ":")), nil
 }
 
 // lowerDefaults are settings that the lower half needs or that spare it work;

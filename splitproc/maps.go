@@ -1,10 +1,10 @@
 package splitproc
 
 import (
-	"fmt"
-	"os"
 	"strconv"
 	"strings"
+
+	"mana/shared"
 )
 
 // findMapping returns the start of the first mapping of that name in the text
@@ -23,7 +23,4 @@ func findMapping(maps, name string) uint64 {
 }
 
 // HasControl tells whether a process has a control page mapped.
-func HasControl(pid int) bool {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
-	return err == nil && strings.Contains(string(b), "/memfd:"+controlName+" ")
-}
+func HasControl(pid int) bool { return shared.Mapped(pid, controlName) }

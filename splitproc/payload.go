@@ -40,7 +40,7 @@ func stubFile(p *Plan) (string, error) {
 	if b, err = setSONAME(b, p.SONAME); err != nil {
 		return "", err
 	}
-	return extract(p.SONAME, b, 0o400)
+	return Extract(p.SONAME, b, 0o400)
 }
 
 // adapterFile extracts the lower half's program for a library ABI.
@@ -49,7 +49,7 @@ func adapterFile(abi ABI) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return extract("lower-"+string(abi), b, 0o500)
+	return Extract("lower-"+string(abi), b, 0o500)
 }
 
 // setSONAME returns a copy of a stub with another SONAME.
@@ -64,9 +64,9 @@ func setSONAME(b []byte, soname string) ([]byte, error) {
 	return b, nil
 }
 
-// extract puts data into the user's cache, in a directory named by its
+// Extract puts data into the user's cache, in a directory named by its
 // contents, and returns its path.
-func extract(name string, data []byte, mode os.FileMode) (string, error) {
+func Extract(name string, data []byte, mode os.FileMode) (string, error) {
 	sum := sha256.Sum256(data)
 	var errs []error
 	for _, base := range cacheDirs() {

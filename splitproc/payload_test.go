@@ -21,7 +21,7 @@ func TestExtract(t *testing.T) {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			path, err := extract("libx.so.1", data, 0o400)
+			path, err := Extract("libx.so.1", data, 0o400)
 			if err != nil {
 				t.Error(err)
 				return
@@ -60,7 +60,7 @@ func TestExtract(t *testing.T) {
 	if files != 1 {
 		t.Errorf("%d files left in the cache, want 1", files)
 	}
-	other, err := extract("libx.so.1", append(data, 'x'), 0o400)
+	other, err := Extract("libx.so.1", append(data, 'x'), 0o400)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,10 +24,14 @@ var ErrStatic = errors.New("it is linked statically with its MPI library and can
 // Plan is how a program is to be started.
 type Plan struct {
 	Program string
-	ABI     ABI    // of the MPI library that the program needs, NoMPI if none
-	SONAME  string // of that library
-	Library string // path of the one that the program would have loaded, "" if it was not found
+	ABI     ABI      // of the MPI library that the program needs, NoMPI if none
+	SONAME  string   // of that library
+	Library string   // path of the one that the program would have loaded, "" if it was not found
+	Preload []string // further libraries for the program
 }
+
+// Binary is what the kernel executes: of a script its interpreter.
+func (p *Plan) Binary() string { return interpreter(p.Program) }
 
 // abiOf tells the ABI of a library by its SONAME.
 func abiOf(soname string) ABI {

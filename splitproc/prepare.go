@@ -29,26 +29,6 @@ const (
 	callDeadline = 30 * time.Second
 )
 
-// MapInto maps the control page into a task that is stopped at its exec or in
-// the gate. The task's scratch memory must be set, or its stack is used.
-func (c *Control) MapInto(t *task.Task) error {
-	if t.Scratch().Len == 0 {
-		r, err := t.Regs()
-		if err != nil {
-			return err
-		}
-		t.SetScratch((r.Rsp-16<<10)&^15, 8<<10) // below the red zone
-		defer t.SetScratch(0, 0)
-	}
-	fd, err := t.Openat(c.path(), unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("give the control page to the program: %w", err)
-	}
-	defer t.Close(fd)
-	_, err = t.Mmap(CtlAddr, CtlSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|noReplace, fd, 0)
-	return err
-}
-
 // LowerOptions say what to load.
 type LowerOptions struct {
 	Plan *Plan

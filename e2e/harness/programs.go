@@ -58,7 +58,7 @@ func (e *Env) Program(m MPI, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	args := append([]string{"-std=gnu11", "-O2", "-g", "-Wall", "-Werror", "-Wno-stringop-overflow", "-Wno-stringop-overread"}, flags...)
+	args := append([]string{"-std=gnu11", "-O2", "-g", "-fPIC", "-Wall", "-Werror", "-Wno-stringop-overflow", "-Wno-stringop-overread"}, flags...)
 	return e.compile(filepath.Join(string(m), name), "mpicc."+string(m), append(args, src, "-lm", "-lpthread")...)
 }
 
@@ -123,7 +123,7 @@ func (e *Env) Plain(name string) ([]string, error) {
 	case static:
 		path, err = e.compile(name, "gcc", "-static", "-O2", "-g", "-Wall", "-Werror", filepath.Join(dir, base+".c"), "-lpthread")
 	default:
-		path, err = e.compile(name, "gcc", "-O2", "-g", "-Wall", "-Werror", filepath.Join(dir, name+".c"), "-lpthread")
+		path, err = e.compile(name, "gcc", "-O2", "-g", "-fPIC", "-Wall", "-Werror", filepath.Join(dir, name+".c"), "-lpthread")
 	}
 	return []string{path}, err
 }

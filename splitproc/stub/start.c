@@ -20,6 +20,7 @@
 
 #include "core.h"
 #include "core_objects.h"
+#include "environ.h"
 #include "stub.h"
 
 #ifndef PR_GET_TID_ADDRESS
@@ -260,28 +261,6 @@ static void have_control_page(char **env)
 	}
 }
 
-/* NAME=value becomes what the agent kept in MANA_ORIG_NAME, or goes. */
-static void restore_variable(char **env, const char *name)
-{
-	static const char prefix[] = "MANA_ORIG_";
-	size_t n = strlen(name), p = sizeof prefix - 1;
-	char **to = env, *orig = 0;
-	for (char **e = env; *e; e++)
-		if (!strncmp(*e, prefix, p) && !strncmp(*e + p, name, n) && (*e)[p + n] == '=')
-			orig = *e + p;
-	for (char **e = env; *e; e++) {
-		if (orig && *e == orig - p)
-			continue;
-		if (!strncmp(*e, name, n) && (*e)[n] == '=') {
-			if (orig)
-				*to++ = orig;
-			continue;
-		}
-		*to++ = *e;
-	}
-	*to = 0;
-}
-
 static uint64_t make_call_stack(void)
 {
 	long p = mana_sys(SYS_mmap, 0, CALL_STACK_SIZE, PROT_READ | PROT_WRITE,
@@ -295,8 +274,8 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	have_control_page(env);
 	if (mana_ctl->magic != MANA_CTL_MAGIC)
 		return;
-	restore_variable(env, "LD_PRELOAD");
-	restore_variable(env, MANA_EXEC_VARIABLE);
+	mana_restore_variable(env, "LD_PRELOAD");
+	mana_restore_variable(env, MANA_EXEC_VARIABLE);
 	call_stack = make_call_stack();
 	if (!owned_by_another())
 		publish();
