@@ -30,11 +30,33 @@ static inline void front_leave(volatile struct mana_thread *t)
 	t->state = MANA_OUT;
 }
 
-/* The communicator if messages to and from `peer` are usual there, else NULL. */
-static inline struct core_comm *front_comm(prog_Comm comm, int peer)
+struct front_message {
+	volatile struct mana_thread *t; /* the caller, IN */
+	struct core_comm *c;
+	const struct mana_direct *lib;
+	uint64_t type; /* the library's own */
+	uint32_t vid;  /* ours */
+};
+
+/* Whether a nonblocking operation is a usual one; then fills m in. */
+TRY front_usual(struct front_message *m, prog_Datatype datatype, int peer, int tag, prog_Comm comm, const prog_Request *request)
 {
+	if (unlikely(!request))
+		return 0;
+	m->t = front_enter();
+	if (unlikely(!m->t))
+		return 0;
 	struct core_comm *c = comm == prog_comm_out(MPI_COMM_WORLD) ? &core_world : core_comm_of(prog_comm(comm));
-	return unlikely(!c || c->inter || (unsigned)peer >= (unsigned)c->size) ? 0 : c;
+	if (unlikely(!c || c->inter || (unsigned)peer >= (unsigned)c->size))
+		return 0;
+	uint64_t type = VID(prog_type(datatype));
+	if (unlikely(type >= VID_BASE || tag < 0 || core_threaded()))
+		return 0;
+	m->c = c;
+	m->lib = &core_lower->direct;
+	m->type = m->lib->value[type & (MANA_PREDEFINED - 1)];
+	m->vid = (uint32_t)type;
+	return 1;
 }
 
 /* A request is an object of ours, never a predefined handle. */
@@ -49,30 +71,22 @@ static inline prog_Request front_request(const struct core_request *r)
 TRY front_try_Isend(const void *buf, int count, prog_Datatype datatype, int dest, int tag, prog_Comm comm,
                     prog_Request *request, int *rc)
 {
-	if (unlikely(!request))
-		return 0;
-	volatile struct mana_thread *t = front_enter();
-	if (unlikely(!t))
-		return 0;
-	struct core_comm *c = front_comm(comm, dest);
-	if (unlikely(!c))
-		return 0;
-	uint64_t type = VID(prog_type(datatype)), lower = 0;
-	const struct mana_direct *d = &core_lower->direct;
-	if (unlikely(type >= VID_BASE || tag < 0 || core_syncs || core_threaded()))
+	struct front_message m;
+	uint64_t lower = 0;
+	if (unlikely(!front_usual(&m, datatype, dest, tag, comm, request) || core_syncs))
 		return 0;
 	/* Mostly no request is needed; until it is known the next one keeps what it would have to. */
 	struct core_request *r = core_request_pool;
-	r->comm = c;
+	r->comm = m.c;
 	r->peer = dest;
-	int e = d->isend(buf, count, d->value[type & (MANA_PREDEFINED - 1)], dest, tag, VID(c->lower), &lower);
+	int e = m.lib->isend(buf, count, m.type, dest, tag, VID(m.c->lower), &lower);
 	core_sent[r->comm->world[r->peer]]++;
 	MPI_Comm failed = MPI_COMM_NULL;
 	if (likely(!e && (lower & core_lower->direct.over_mask) == core_lower->direct.over))
 		r = &core_over;
 	else
 		failed = core_isend_goes_on(r, &e, lower);
-	front_leave(t);
+	front_leave(m.t);
 	if (likely(!e))
 		*request = front_request(r);
 	*rc = likely(!e) ? 0 : front_fail(failed, e, "MPI_Isend");
@@ -82,32 +96,23 @@ TRY front_try_Isend(const void *buf, int count, prog_Datatype datatype, int dest
 TRY front_try_Irecv(void *buf, int count, prog_Datatype datatype, int source, int tag, prog_Comm comm,
                     prog_Request *request, int *rc)
 {
-	if (unlikely(!request))
-		return 0;
-	volatile struct mana_thread *t = front_enter();
-	if (unlikely(!t))
-		return 0;
-	struct core_comm *c = front_comm(comm, source);
-	if (unlikely(!c))
-		return 0;
-	uint64_t type = VID(prog_type(datatype));
-	const struct mana_direct *d = &core_lower->direct;
-	if (unlikely(type >= VID_BASE || tag < 0 || core_ndrained || core_threaded()))
+	struct front_message m;
+	if (unlikely(!front_usual(&m, datatype, source, tag, comm, request) || core_ndrained))
 		return 0;
 	struct core_request *r = core_request_pool;
 	core_request_pool = r->next_free;
 	r->seq = ++core_request_seq;
 	r->head = CORE_HEAD(REQ_RECV, REQ_ACTIVE, 1);
 	r->lower = 0;
-	core_request_arguments(r, buf, count, (uint32_t)type, source, tag, c);
-	core_comm_ref(c);
-	int e = d->irecv(buf, count, d->value[type & (MANA_PREDEFINED - 1)], source, tag, VID(c->lower), (uint64_t *)&r->lower);
+	core_request_arguments(r, buf, count, m.vid, source, tag, m.c);
+	core_comm_ref(m.c);
+	int e = m.lib->irecv(buf, count, m.type, source, tag, VID(m.c->lower), (uint64_t *)&r->lower);
 	MPI_Comm failed = MPI_COMM_NULL;
 	if (unlikely(e))
 		failed = core_irecv_failed(r, &e);
 	if (unlikely(!core_request_pool))
 		core_request_grow();
-	front_leave(t);
+	front_leave(m.t);
 	if (likely(!e))
 		*request = front_request(r);
 	*rc = likely(!e) ? 0 : front_fail(failed, e, "MPI_Irecv");
