@@ -108,9 +108,9 @@ func (a *agent) tellPlace(gen int) {
 	a.wishes.board.Tell(dir, filepath.Join(dir, image), p.upid)
 }
 
-// exclude leaves a board out of what is saved of a process.
-func exclude(pid int, o *process.Options) {
-	if aware.Mapped(pid) {
+// exclude leaves the board out of what is saved of a process.
+func (w *wishes) exclude(pid int, o *process.Options) {
+	if w != nil && aware.Mapped(pid) {
 		o.Exclude = append(o.Exclude, task.Range{Addr: aware.Addr, Len: aware.Size})
 	}
 }
