@@ -292,8 +292,6 @@ func (a *agent) rejoin() bool {
 	}
 	a.joined(in)
 	a.warn("joined a coordinator again")
-	if a.wishes != nil {
-		a.rung()
-	}
+	a.rung()
 	return true
 }

@@ -8,6 +8,7 @@ import (
 
 	"mana/aware"
 	"mana/manifest"
+	"mana/pidns"
 	"mana/process"
 	"mana/splitproc"
 	"mana/task"
@@ -58,6 +59,9 @@ func (w *wishes) listen(pid int) {
 // on; what it asks for while there is one is looked at when that is over.
 func (a *agent) rung() {
 	w := a.wishes
+	if w == nil {
+		return
+	}
 	if c := a.ckpt; c != nil {
 		if c.forbidden && !w.board.Disabled() {
 			c.forbidden = false
@@ -71,8 +75,18 @@ func (a *agent) rung() {
 	}
 }
 
+// taken tells the program that it has been copied.
+func (w *wishes) taken() {
+	if w != nil {
+		w.board.Taken()
+	}
+}
+
 // over tells the program how a checkpoint has ended; generation 0: it failed.
 func (w *wishes) over(generation int) {
+	if w == nil {
+		return
+	}
 	if generation == 0 {
 		w.covered = w.board.Wanted()
 	}
@@ -108,11 +122,13 @@ func (a *agent) tellPlace(gen int) {
 	a.wishes.board.Tell(dir, filepath.Join(dir, image), p.upid)
 }
 
-// exclude leaves the board out of what is saved of a process.
-func (w *wishes) exclude(pid int, o *process.Options) {
-	if w != nil && aware.Mapped(pid) {
-		o.Exclude = append(o.Exclude, task.Range{Addr: aware.Addr, Len: aware.Size})
+// exclude leaves the board out of what is saved of a process, and tells whether it has one.
+func (w *wishes) exclude(pid int, o *process.Options) bool {
+	if w == nil || !aware.Mapped(pid) {
+		return false
 	}
+	o.Exclude = append(o.Exclude, task.Range{Addr: aware.Addr, Len: aware.Size})
+	return true
 }
 
 // noteBoard adds the board to the snapshots of those that have it.
@@ -124,22 +140,23 @@ func (f *family) noteBoard() error {
 	w.covered = w.board.Wanted()
 	raw, err := w.board.Save()
 	for _, s := range f.all {
-		if aware.Mapped(s.p.pid) {
+		if s.hasBoard {
 			s.s.State.Board = raw
 		}
 	}
 	return err
 }
 
-func hasBoard(all []*process.Restored) bool {
-	return slices.ContainsFunc(all, func(r *process.Restored) bool { return r.State.Board != nil })
-}
-
 // restoreBoard gives rebuilt processes their board again. It runs on the
-// tracer's thread.
-func (a *agent) restoreBoard(all []*process.Restored, generation int) error {
-	if !hasBoard(all) {
+// tracer's thread. dropCaps: only without its capabilities can they look into the agent.
+func (a *agent) restoreBoard(all []*process.Restored, generation int, dropCaps bool) error {
+	if !slices.ContainsFunc(all, func(r *process.Restored) bool { return r.State.Board != nil }) {
 		return nil
+	}
+	if dropCaps {
+		if err := pidns.DropCaps(); err != nil {
+			return err
+		}
 	}
 	w, err := newWishes()
 	if err != nil {

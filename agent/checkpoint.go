@@ -181,9 +181,7 @@ func (a *agent) progress(r result) {
 		return
 	}
 	if r.taken {
-		if a.wishes != nil {
-			a.wishes.board.Taken()
-		}
+		a.wishes.taken()
 		a.link.send("SNAPSHOT", "gen", c.gen, "held", r.held)
 		return
 	}
@@ -280,10 +278,8 @@ func (a *agent) finish() {
 		a.warn("checkpoint %d: let the program go on: %v", c.gen, err)
 	}
 	a.link.send("RESUMED", "gen", c.gen)
-	if a.wishes != nil {
-		a.wishes.over(done)
-		a.rung()
-	}
+	a.wishes.over(done)
+	a.rung()
 }
 
 // publish gives the image its stable name and removes the generations that do

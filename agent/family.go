@@ -221,7 +221,7 @@ func (f *family) stop(p *program) error {
 
 func (f *family) freeze(s *snapshot) (err error) {
 	o := process.Options{SeccompFilters: ownFilters(), Children: true, OpenFiles: f.a.cfg.OpenFiles}
-	f.a.wishes.exclude(s.p.pid, &o)
+	s.hasBoard = f.a.wishes.exclude(s.p.pid, &o)
 	switch {
 	case f.mpi == nil:
 		s.frozen, err = process.Freeze(s.p.pid, o)

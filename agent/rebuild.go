@@ -31,6 +31,9 @@ func (r *Restart) rebuild(a *agent, all saved, conn *wire.Conn) ([]*process.Rest
 		opt.SetTIDs = false
 		restored, err = r.restore(a, all, opt)
 	}
+	if err == nil {
+		err = a.tracer.Do(func() error { return a.restoreBoard(restored, r.Generation, opt.DropCaps) })
+	}
 	return restored, err
 }
 
@@ -69,12 +72,6 @@ func (r *Restart) restore(a *agent, all saved, opt process.RestoreOptions) ([]*p
 	var restored []*process.Restored
 	err := a.tracer.Do(func() (err error) {
 		restored, err = process.RestoreTree(tree, opt)
-		if err == nil && opt.DropCaps && hasBoard(restored) {
-			err = pidns.DropCaps()
-		}
-		if err == nil {
-			err = a.restoreBoard(restored, r.Generation)
-		}
 		return err
 	})
 	return restored, err
@@ -105,9 +102,6 @@ func (r *Restart) restoreMPI(a *agent, all saved, opt process.RestoreOptions) ([
 		if err == nil {
 			kept = t.all[t.user].Kept()
 			p.mpi, err = restoreMPI(&t, os.Environ())
-		}
-		if err == nil {
-			err = a.restoreBoard(t.all, r.Generation)
 		}
 		return err
 	})

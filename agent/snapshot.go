@@ -18,10 +18,11 @@ type snapshot struct {
 	s      *process.Snapshot
 	frozen *process.Frozen // still stopped: its memory could not be copied
 	// usesMPI: it was stopped as the rank's process that uses MPI.
-	usesMPI bool
-	dir     string
-	file    string // relative to dir
-	name    string
+	usesMPI  bool
+	hasBoard bool // it shares a board with the agent
+	dir      string
+	file     string // relative to dir
+	name     string
 }
 
 // newSnapshot makes room for the image of a program. That comes before its

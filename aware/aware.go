@@ -6,8 +6,7 @@ package aware
 import (
 	"debug/elf"
 	"embed"
-	"fmt"
-	"strings"
+	"errors"
 
 	"mana/splitproc"
 )
@@ -46,18 +45,7 @@ func Asks(program string) bool {
 func Library() (string, error) {
 	b, err := payload.ReadFile("payload/libmana-aware.so")
 	if err != nil {
-		return "", fmt.Errorf("this build of mana lacks DMTCP's functions for programs")
+		return "", errors.New("this build of mana lacks DMTCP's functions for programs")
 	}
 	return splitproc.Extract("libmana-aware.so", b, 0o400)
-}
-
-// setText fills a C string, cut to what fits.
-func setText(to []byte, s string) {
-	n := copy(to[:len(to)-1], s)
-	clear(to[n:])
-}
-
-func text(b []byte) string {
-	s, _, _ := strings.Cut(string(b), "\x00")
-	return s
 }

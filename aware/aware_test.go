@@ -1,13 +1,14 @@
 package aware
 
 import (
-	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"unsafe"
+
+	"mana/shared/layout"
 )
 
 // compile builds a C source with gcc, or skips the test.
@@ -22,7 +23,7 @@ func compile(t *testing.T, src string, args ...string) string {
 	if err := os.WriteFile(file, []byte(src), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(cc, append(args, "-Ilib", "-o", bin, file)...).CombinedOutput(); err != nil {
+	if out, err := exec.Command(cc, append(args, "-o", bin, file)...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return bin
@@ -32,31 +33,17 @@ func compile(t *testing.T, src string, args ...string) string {
 // program's wish would never be served.
 func TestLayoutMatchesHeader(t *testing.T) {
 	var b board
-	offsets := []struct {
-		name string
-		at   uintptr
-	}{
-		{"doorbell", unsafe.Offsetof(b.Doorbell)}, {"wanted", unsafe.Offsetof(b.Wanted)}, {"disabled", unsafe.Offsetof(b.Disabled)},
-		{"turn", unsafe.Offsetof(b.Turn)}, {"pending", unsafe.Offsetof(b.Pending)}, {"served", unsafe.Offsetof(b.Served)},
-		{"good", unsafe.Offsetof(b.Good)}, {"begun", unsafe.Offsetof(b.Begun)}, {"generation", unsafe.Offsetof(b.Generation)},
-		{"taken", unsafe.Offsetof(b.Taken)}, {"life", unsafe.Offsetof(b.Life)}, {"dir", unsafe.Offsetof(b.Dir)},
-		{"image", unsafe.Offsetof(b.Image)}, {"upid", unsafe.Offsetof(b.UPID)},
-	}
-	var src, want strings.Builder
-	src.WriteString("#include <stdio.h>\n#include <stddef.h>\n#include \"board.h\"\nint main(void)\n{\n")
-	for _, o := range offsets {
-		fmt.Fprintf(&src, "printf(\"%s %%zu\\n\", offsetof(struct mana_board, %s));\n", o.name, o.name)
-		fmt.Fprintf(&want, "%s %d\n", o.name, o.at)
-	}
-	src.WriteString("printf(\"%zu %lx %lx %x\\n\", sizeof(struct mana_board), MANA_BOARD_ADDR, MANA_BOARD_SIZE, MANA_BOARD_MAGIC);\nreturn 0;\n}\n")
-	fmt.Fprintf(&want, "%d %x %x %x\n", unsafe.Sizeof(b), uint64(Addr), Size, magic)
-	got, err := exec.Command(compile(t, src.String())).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != want.String() {
-		t.Errorf("C says\n%sGo says\n%s", got, want.String())
-	}
+	want := layout.Offsets("mana_board", map[string]uintptr{
+		"doorbell": unsafe.Offsetof(b.Doorbell), "wanted": unsafe.Offsetof(b.Wanted), "disabled": unsafe.Offsetof(b.Disabled),
+		"turn": unsafe.Offsetof(b.Turn), "pending": unsafe.Offsetof(b.Pending), "served": unsafe.Offsetof(b.Served),
+		"good": unsafe.Offsetof(b.Good), "begun": unsafe.Offsetof(b.Begun), "generation": unsafe.Offsetof(b.Generation),
+		"taken": unsafe.Offsetof(b.Taken), "life": unsafe.Offsetof(b.Life), "dir": unsafe.Offsetof(b.Dir),
+		"image": unsafe.Offsetof(b.Image), "upid": unsafe.Offsetof(b.UPID),
+	})
+	maps.Copy(want, map[string]uint64{
+		"sizeof(struct mana_board)": uint64(unsafe.Sizeof(b)), "MANA_BOARD_ADDR": Addr, "MANA_BOARD_SIZE": Size, "MANA_BOARD_MAGIC": magic,
+	})
+	layout.Compare(t, "lib", `#include "board.h"`, want)
 }
 
 // Only programs that refer to a function get the library.

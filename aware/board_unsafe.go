@@ -68,9 +68,9 @@ func Mapped(pid int) bool { return shared.Mapped(pid, name) }
 
 // Tell says what the program can ask for: the directory and path of its image, its id.
 func (b *Board) Tell(dir, image, upid string) {
-	setText(b.b.Dir[:], dir)
-	setText(b.b.Image[:], image)
-	setText(b.b.UPID[:], upid)
+	shared.SetText(b.b.Dir[:], dir)
+	shared.SetText(b.b.Image[:], image)
+	shared.SetText(b.b.UPID[:], upid)
 }
 
 // Wait waits until the program wants something, or for the timeout. It takes

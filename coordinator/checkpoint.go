@@ -66,7 +66,6 @@ type part struct {
 func (c *Coordinator) startCheckpoint(kill bool, done func(failure string)) {
 	kill = kill || c.cfg.KillAfter
 	c.generation++
-	c.wanted = false
 	k := &checkpoint{gen: c.generation, kill: kill, parts: map[*member]*part{}}
 	if done != nil {
 		k.done = append(k.done, done)
@@ -80,7 +79,7 @@ func (c *Coordinator) startCheckpoint(kill bool, done func(failure string)) {
 	for _, m := range c.members {
 		k.parts[m] = &part{}
 		world = max(world, m.nranks, m.rank+1) // not every launcher tells the size
-		m.state = statePresuspend
+		m.state, m.wants = statePresuspend, false
 		m.send(wire.New("CKPT", "gen", k.gen, "members", len(c.members), "kill", kill, "ended", len(c.ended)))
 	}
 	if world > 0 {
@@ -302,19 +301,19 @@ func (c *Coordinator) endCheckpoint() {
 	c.serveWanted()
 }
 
-// wants notes that a program asks for a checkpoint. One that is under way will
+// asks notes that a program asks for a checkpoint. One that is under way will
 // do if the program has not been stopped for it yet: its agent had not heard of it.
-func (c *Coordinator) wants(m *member) {
+func (c *Coordinator) asks(m *member) {
 	if k := c.ckpt; k != nil && k.parts[m] != nil && !k.parts[m].resumed {
 		return
 	}
-	c.wanted = true
+	m.wants = true
 	c.serveWanted()
 }
 
 // serveWanted starts the checkpoint that a program has asked for as soon as one can start.
 func (c *Coordinator) serveWanted() {
-	if c.wanted && c.running() {
+	if slices.ContainsFunc(c.members, func(m *member) bool { return m.wants }) && c.running() {
 		c.note("a program asks for a checkpoint")
 		c.startCheckpoint(false, nil)
 	}

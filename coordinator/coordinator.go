@@ -67,7 +67,6 @@ type Coordinator struct {
 	telling     bool // the clock of the watchers runs
 	queryID     int
 	lastFailure string
-	wanted      bool // a program has asked for a checkpoint
 	history     history
 	auto        auto
 

@@ -29,6 +29,7 @@ type member struct {
 	barrier string
 	procs   []string // "pid prog" of each process, as last reported
 	gone    bool     // its connection has ended
+	wants   bool     // its program has asked for a checkpoint that has not begun
 	images  int      // how many images it restarted from
 	done    int64    // bytes written or read, of total
 	total   int64
@@ -242,7 +243,7 @@ func (c *Coordinator) handle(m *member, msg wire.Message) {
 	case "ENDED":
 		c.hasEnded(m, msg)
 	case "WANTED":
-		c.wants(m)
+		c.asks(m)
 	default:
 		c.note("unknown message %s from %s", msg.Verb, m)
 	}

@@ -75,6 +75,12 @@ func Mapped(pid int, name string) bool {
 	return err == nil && strings.Contains(string(b), "/memfd:"+name+" ")
 }
 
+// SetText fills a C string, cut to what fits.
+func SetText(to []byte, s string) {
+	n := copy(to[:len(to)-1], s)
+	clear(to[n:])
+}
+
 // The futexes are not private: they are between processes (futex(2)).
 const (
 	futexWait = 0

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"sync/atomic"
 	"time"
+
+	"mana/shared"
 )
 
 // Err is the reason that the program's side left in the page.
@@ -29,8 +31,7 @@ func cString(b []byte) string {
 
 // SetErr leaves a reason for the program's side, cut to what fits.
 func (c *Control) SetErr(reason string) {
-	n := copy(c.ErrMsg[:len(c.ErrMsg)-1], reason)
-	clear(c.ErrMsg[n:])
+	shared.SetText(c.ErrMsg[:], reason)
 }
 
 // State is how far the program's MPI is.

@@ -1,25 +1,19 @@
 package splitproc
 
 import (
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
+	"maps"
 	"testing"
 	"time"
 	"unsafe"
+
+	"mana/shared/layout"
 )
 
 // The agent and the stub see the same page: were an offset to differ, the
 // agent would read nonsense and checkpoints would hang.
 func TestLayoutMatchesHeader(t *testing.T) {
-	cc, err := exec.LookPath("gcc")
-	if err != nil {
-		t.Skip("no C compiler")
-	}
 	var p Page
-	offsets := map[string]uintptr{
+	want := layout.Offsets("mana_ctl", map[string]uintptr{
 		"doorbell": unsafe.Offsetof(p.Doorbell), "req_tid": unsafe.Offsetof(p.ReqTID), "rep": unsafe.Offsetof(p.Rep),
 		"pending": unsafe.Offsetof(p.Pending), "intr": unsafe.Offsetof(p.Intr), "tokens": unsafe.Offsetof(p.Tokens),
 		"inited": unsafe.Offsetof(p.Inited), "main_tid": unsafe.Offsetof(p.MainTID), "nranks": unsafe.Offsetof(p.NRanks),
@@ -29,32 +23,12 @@ func TestLayoutMatchesHeader(t *testing.T) {
 		"zone_cursor": unsafe.Offsetof(p.ZoneCursor), "lower_tls_self": unsafe.Offsetof(p.LowerTLSSelf),
 		"errmsg": unsafe.Offsetof(p.ErrMsg), "lib": unsafe.Offsetof(p.Lib), "prog_abi": unsafe.Offsetof(p.ProgABI), "owner": unsafe.Offsetof(p.Owner),
 		"lower_fds": unsafe.Offsetof(p.LowerFDs), "threads": unsafe.Offsetof(p.Threads), "clocks": unsafe.Offsetof(p.Clocks),
-	}
-	var src, want strings.Builder
-	src.WriteString("#include <stdio.h>\n#include <stddef.h>\n#include \"control.h\"\n#undef mana_ctl\nint main(void){\n")
-	for name, off := range offsets {
-		fmt.Fprintf(&src, "printf(\"%s %%zu\\n\", offsetof(struct mana_ctl, %s));\n", name, name)
-		fmt.Fprintf(&want, "%s %d\n", name, off)
-	}
-	src.WriteString(`printf("%zu %zu %zu %lx %lx %lx\n", sizeof(struct mana_ctl), sizeof(struct mana_thread), sizeof(struct mana_clock),
-	MANA_CTL_ADDR, MANA_ZONE_LO, MANA_ZONE_HI); return 0; }`)
-	fmt.Fprintf(&want, "%d %d %d %x %x %x\n", unsafe.Sizeof(p), unsafe.Sizeof(Thread{}), unsafe.Sizeof(Clock{}),
-		uint64(CtlAddr), uint64(ZoneLo), uint64(ZoneHi))
-	dir := t.TempDir()
-	file, bin := filepath.Join(dir, "layout.c"), filepath.Join(dir, "layout")
-	if err := os.WriteFile(file, []byte(src.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.Command(cc, "-I", "stub", "-o", bin, file).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	got, err := exec.Command(bin).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != want.String() {
-		t.Errorf("C says\n%sGo says\n%s", got, want.String())
-	}
+	})
+	maps.Copy(want, map[string]uint64{
+		"sizeof(struct mana_ctl)": uint64(unsafe.Sizeof(p)), "sizeof(struct mana_thread)": uint64(unsafe.Sizeof(Thread{})),
+		"sizeof(struct mana_clock)": uint64(unsafe.Sizeof(Clock{})), "MANA_CTL_ADDR": CtlAddr, "MANA_ZONE_LO": ZoneLo, "MANA_ZONE_HI": ZoneHi,
+	})
+	layout.Compare(t, "stub", "#include \"control.h\"\n#undef mana_ctl", want)
 }
 
 // A saved page comes back as it was, and a foreign one is refused.

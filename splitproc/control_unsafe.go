@@ -152,7 +152,7 @@ func NewControl() (*Control, error) {
 	}
 	c := &Control{Page: (*Page)(unsafe.Pointer(&mem.Bytes[0])), mem: mem}
 	c.Magic, c.Version = ctlMagic, ctlVersion
-	copy(c.Path[:len(c.Path)-1], mem.Path())
+	shared.SetText(c.Path[:], mem.Path())
 	c.ZoneCursor = ZoneLo
 	return c, nil
 }
@@ -183,8 +183,7 @@ func (c *Control) Load(b []byte) error {
 		return fmt.Errorf("saved control page has magic %#x version %d, not %#x version %d", m, v, ctlMagic, ctlVersion)
 	}
 	copy(c.mem.Bytes, b)
-	clear(c.Path[:])
-	copy(c.Path[:len(c.Path)-1], c.mem.Path())
+	shared.SetText(c.Path[:], c.mem.Path())
 	return nil
 }
 

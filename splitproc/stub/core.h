@@ -218,6 +218,11 @@ static inline MPI_Op core_op_lower(MPI_Op h)
 HIDDEN MPI_Count core_type_size(MPI_Datatype h);             /* predefined too, without a crossing */
 HIDDEN void core_type_ref(MPI_Datatype h), core_type_unref(MPI_Datatype h); /* no-ops on predefined ones */
 HIDDEN void core_comm_unref(struct core_comm *c);
+/* Is it there for ever, whoever refers to it? */
+static inline int core_comm_fixed(const struct core_comm *c)
+{
+	return c == &core_world || c == &core_self;
+}
 
 /* start.c: asks the agent for a lower half, enters it once and sets core_lower; 0, or
  * negative with ctl->errmsg set. At a restart fn_restart has done so already. */

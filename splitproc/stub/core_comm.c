@@ -58,7 +58,7 @@ struct core_comm *core_comm_new(MPI_Comm lower, int n, int *world, uint64_t gid)
 
 void core_comm_unref(struct core_comm *c)
 {
-	if (c == &core_world || c == &core_self || __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL))
+	if (core_comm_fixed(c) || __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	core_drained_drop(c);
 	core_table_del(&core_comms, c->vid);
@@ -122,7 +122,7 @@ int core_comm_end(struct core_comm *c)
 int core_Comm_free(MPI_Comm *comm)
 {
 	struct core_comm *c = core_comm_of(*comm);
-	if (!c || c == &core_world || c == &core_self || c->freed)
+	if (!c || core_comm_fixed(c) || c->freed)
 		return MPI_ERR_COMM;
 	int rc = core_attrs_delete(KEYVAL_COMM, VID(*comm), &c->attrs);
 	if (rc != MPI_SUCCESS)

@@ -249,19 +249,18 @@ int core_Isend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag
 
 MPI_Comm core_isend_goes_on(struct core_request *r, int *rc, uint64_t lower)
 {
-	MPI_Comm comm = (MPI_Comm)(uintptr_t)r->comm->vid;
+	struct core_comm *c = r->comm;
 
 	if (*rc) {
-		core_count(core_sent, r->comm, r->peer, -1);
+		core_count(core_sent, c, r->peer, -1);
 		*rc = core_lower->direct.error(*rc);
-		return comm;
+	} else {
+		core_request_alloc(REQ_SEND); /* that is r */
+		r->lower = (MPI_Request)lower;
+		r->comm = c;
+		core_comm_ref(c);
 	}
-	core_request_take(REQ_SEND);
-	r->head = CORE_HEAD(REQ_SEND, REQ_ACTIVE, 1);
-	r->type = (uint32_t)VID(MPI_BYTE);
-	r->lower = (MPI_Request)lower;
-	core_comm_ref(r->comm);
-	return comm;
+	return (MPI_Comm)(uintptr_t)c->vid;
 }
 
 int core_Irsend(const void *buf, MPI_Count n, MPI_Datatype type, int dst, int tag, MPI_Comm comm, MPI_Request *out)

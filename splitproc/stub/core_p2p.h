@@ -230,7 +230,7 @@ static inline void core_request_recycle(struct core_request *r)
 
 static inline void core_comm_ref(struct core_comm *c)
 {
-	if (c == &core_world || c == &core_self)
+	if (core_comm_fixed(c))
 		return;
 	if (core_threaded())
 		__atomic_fetch_add(&c->refs, 1, __ATOMIC_RELAXED);
@@ -289,7 +289,7 @@ static inline void core_request_unref(struct core_request *r)
 	if (unlikely(r->type >= VID_BASE))
 		core_type_unref(core_request_type(r));
 	r->type = (uint32_t)VID(MPI_BYTE);
-	if (unlikely(r->comm && r->comm != &core_world && r->comm != &core_self))
+	if (unlikely(r->comm && !core_comm_fixed(r->comm)))
 		core_comm_unref(r->comm);
 	r->comm = 0;
 	if (unlikely(r->kind > REQ_RECV)) {

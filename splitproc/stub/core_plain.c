@@ -18,7 +18,6 @@ static __attribute__((noinline, cold)) void record(struct core_plain *p, int n, 
 static void end_all(struct core_plain *p, int n)
 {
 	struct core_comm *comm = p->r[0]->comm;
-	int fixed = comm == &core_world || comm == &core_self;
 	const int *world = comm->inter ? comm->remote_world : comm->world;
 	struct core_request *first = 0;
 	uint64_t *count = core_received, by = 0;
@@ -44,7 +43,7 @@ static void end_all(struct core_plain *p, int n)
 		first = r;
 	}
 	core_add(count, (int64_t)by);
-	for (int i = 0; i < n && !fixed; i++)
+	for (int i = 0; i < n && !core_comm_fixed(comm); i++)
 		core_comm_unref(comm);
 	core_requests_give(first, p->r[n - 1]);
 }

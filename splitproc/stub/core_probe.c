@@ -90,8 +90,7 @@ static MPI_Message message_new(struct core_comm *c, MPI_Message lower, struct co
 static void message_free(struct core_message *m)
 {
 	core_table_del(&core_messages, m->vid);
-	if (m->comm != &core_world && m->comm != &core_self)
-		core_comm_unref(m->comm);
+	core_comm_unref(m->comm);
 	core_free(m);
 }
 

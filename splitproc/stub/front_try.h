@@ -99,7 +99,7 @@ TRY front_try_Irecv(void *buf, int count, prog_Datatype datatype, int source, in
 	struct front_message m;
 	if (unlikely(!front_usual(&m, datatype, source, tag, comm, request) || core_ndrained))
 		return 0;
-	struct core_request *r = core_request_pool;
+	struct core_request *r = core_request_pool; /* core_request_alloc, but for a pool that is empty: not before the call */
 	core_request_pool = r->next_free;
 	r->seq = ++core_request_seq;
 	r->head = CORE_HEAD(REQ_RECV, REQ_ACTIVE, 1);
